@@ -1,1 +1,3 @@
-//! .
+//! Rules of the transfer protocol that hold for every implementation.
+
+pub mod ids;
