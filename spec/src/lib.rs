@@ -1,3 +1,4 @@
 //! Rules of the transfer protocol that hold for every implementation.
 
+pub mod authority_register;
 pub mod ids;
