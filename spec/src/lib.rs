@@ -2,3 +2,4 @@
 
 pub mod authority_register;
 pub mod ids;
+pub mod working_days;
