@@ -1,0 +1,148 @@
+//! The outcome: how a case is closed, with evidence. Nothing here closes a case because checks found nothing.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::parts::Salt;
+use super::{Checked, optional_text, text};
+use crate::canonical::ShapeError;
+use crate::codes::{LeftEnglandDestination, LeftEnglandEvidence, OtherProvisionKind};
+use crate::entry::LedgerPoint;
+use crate::ids::Urn;
+
+/// Body of an outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutcomeEntry {
+    /// Random.
+    pub salt: Salt,
+    /// What became of the child.
+    pub outcome: Outcome,
+}
+
+/// What became of the child. There is no outcome for a child who could not be found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "kind")]
+pub enum Outcome {
+    /// On a school's roll, and attending.
+    #[serde(rename = "on-roll-attending", rename_all = "camelCase")]
+    OnRollAttending {
+        /// The school.
+        urn: Urn,
+        /// The first day attended.
+        #[schema(value_type = String, format = Date)]
+        attendance_began: Date,
+    },
+    /// Educated at home, and found suitable.
+    #[serde(rename = "home-education-suitable", rename_all = "camelCase")]
+    HomeEducationSuitable {
+        /// When it was assessed.
+        #[schema(value_type = String, format = Date)]
+        assessed_on: Date,
+    },
+    /// Another provision that is suitable.
+    #[serde(rename = "other-provision", rename_all = "camelCase")]
+    OtherProvision {
+        /// Its kind.
+        provision: OtherProvisionKind,
+        /// Its first day.
+        #[schema(value_type = String, format = Date)]
+        started_on: Date,
+    },
+    /// Another authority accepted the child.
+    #[serde(rename = "moved-on", rename_all = "camelCase")]
+    MovedOn {
+        /// The onward ledger's accept, whole, with its receipts and without its body.
+        #[schema(value_type = Object)]
+        onward: serde_json::Value,
+    },
+    /// Lives outside England; hearsay is not enough.
+    #[serde(rename = "left-england", rename_all = "camelCase")]
+    LeftEngland {
+        /// Where to.
+        destination: LeftEnglandDestination,
+        /// ISO 3166-1 alpha-2, when overseas.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(pattern = "^[A-Z]{2}$", example = "IE")]
+        country: Option<String>,
+        /// What shows it.
+        evidence: LeftEnglandEvidence,
+        /// Date of the evidence.
+        #[schema(value_type = String, format = Date)]
+        evidenced_on: Date,
+        /// The body that accepted in writing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(max_length = 4000)]
+        accepted_by: Option<String>,
+    },
+    /// Died.
+    #[serde(rename = "deceased", rename_all = "camelCase")]
+    Deceased {
+        /// When, if it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>, format = Date)]
+        on: Option<Date>,
+    },
+    /// Over compulsory school age.
+    #[serde(rename = "over-compulsory-school-age", rename_all = "camelCase")]
+    OverCompulsorySchoolAge {
+        /// The last day of compulsory school age.
+        #[schema(value_type = String, format = Date)]
+        ended_on: Date,
+    },
+    /// The case is kept in another ledger.
+    #[serde(rename = "duplicate", rename_all = "camelCase")]
+    Duplicate {
+        /// That ledger.
+        of: DuplicateOf,
+    },
+}
+
+/// The ledger in which the case is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DuplicateOf {
+    /// Its head.
+    pub head: LedgerPoint,
+    /// The other authority's signed head of it, when it is not the author who is responsible there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub confirmation: Option<serde_json::Value>,
+}
+
+impl Checked for OutcomeEntry {
+    fn check(&self) -> Result<(), ShapeError> {
+        match &self.outcome {
+            Outcome::LeftEngland { destination, country, evidence, accepted_by, .. } => {
+                let overseas = *destination == LeftEnglandDestination::Overseas;
+                let form = |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+                if country.is_some() != overseas || !country.as_ref().is_none_or(form) {
+                    return Err(ShapeError::at("/outcome/country"));
+                }
+                if *evidence == LeftEnglandEvidence::WrittenAcceptance && accepted_by.is_none() {
+                    return Err(ShapeError::at("/outcome/acceptedBy"));
+                }
+                optional_text("/outcome/acceptedBy", accepted_by.as_ref())
+            }
+            Outcome::MovedOn { onward } if !onward.is_object() => Err(ShapeError::at("/outcome/onward")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Body of a retraction: the case is open again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retract {
+    /// Random.
+    pub salt: Salt,
+    /// Why.
+    #[schema(min_length = 1, max_length = 4000)]
+    pub reason: String,
+}
+
+impl Checked for Retract {
+    fn check(&self) -> Result<(), ShapeError> {
+        text("/reason", &self.reason)
+    }
+}

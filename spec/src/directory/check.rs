@@ -1,0 +1,205 @@
+//! What makes an issue acceptable: alone, and after the one before it.
+
+use std::collections::BTreeSet;
+
+use super::{Authority, Availability, Directory, FORMAT, Key};
+use crate::canonical::{Json, ShapeError};
+use crate::envelope::{Envelope, Signed};
+use crate::ids::AuthorityCode;
+use crate::signature::{KeyId, PublicKey};
+
+/// Why a directory issue is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// A member is missing or not of its form.
+    #[error("not a directory: {0}")]
+    Shape(#[from] ShapeError),
+    /// `format` is not the one this version reads.
+    #[error("not a directory of format {FORMAT}")]
+    Format,
+    /// No issue is held to which this one could be added.
+    #[error("no issue is held yet")]
+    Empty,
+    /// The signature is not by a root key that is trusted.
+    #[error("the directory's signature does not hold under a trusted root key")]
+    Signature,
+    /// Older than the issue that is held.
+    #[error("issue {issue} is older than the one held ({held})")]
+    Older {
+        /// The number offered.
+        issue: u64,
+        /// The number held.
+        held: u64,
+    },
+    /// Another issue with a number that is held already: the directory was signed twice.
+    #[error("a different issue {issue} is already held")]
+    Forked {
+        /// The number.
+        issue: u64,
+    },
+    /// An issue in between is missing.
+    #[error("issue {issue} does not follow issue {held}: get the issues between them first")]
+    Gap {
+        /// The number offered.
+        issue: u64,
+        /// The number held.
+        held: u64,
+    },
+    /// `previous` is not the digest of the issue held.
+    #[error("issue {issue} does not name the issue before it")]
+    Chain {
+        /// The number offered.
+        issue: u64,
+    },
+    /// `expiresAt` is not after `issuedAt`, or `issuedAt` is before the previous issue's.
+    #[error("issuedAt and expiresAt are not in order")]
+    Times,
+    /// No root key is named, so no issue could follow.
+    #[error("no root key")]
+    NoRootKey,
+    /// An authority stands twice.
+    #[error("authority {0} stands twice")]
+    AuthorityTwice(AuthorityCode),
+    /// An authority or a key that the issue before had is gone.
+    #[error("authority {0} or one of its keys was removed; they are only ever ended, retired or revoked")]
+    Removed(AuthorityCode),
+    /// A key changed, or a retirement, revocation or end was taken back.
+    #[error("a key or end of authority {0} changed in a way that is not allowed")]
+    Rewritten(AuthorityCode),
+    /// A key's name is not its thumbprint, or one name stands for two authorities.
+    #[error("a key of authority {0} is not named by its thumbprint, or stands twice")]
+    KeyName(AuthorityCode),
+    /// A client pin is claimed by two authorities, so a caller could not be told apart.
+    #[error("a client pin of authority {0} is another authority's too")]
+    PinShared(AuthorityCode),
+    /// Successors without exactly one residuary one, or to nobody.
+    #[error("authority {0} needs exactly one residuary successor that stands in the directory")]
+    Residuary(AuthorityCode),
+    /// An authority that answers lacks its URL, pins or keys.
+    #[error("authority {0} is connected but lacks an https base URL, a pin or a key")]
+    Unreachable(AuthorityCode),
+    /// A number of days is zero.
+    #[error("a clock of the policy is zero")]
+    Policy,
+}
+
+/// An issue that stands on its own, signed by `root` or, without one, by a root key that it names itself.
+pub(super) fn trusted(json: &Json, root: Option<&PublicKey>) -> Result<Signed<Directory>, DirectoryError> {
+    let envelope: Envelope<Directory> = Envelope::read(json)?;
+    let keys = match root {
+        Some(root) => std::slice::from_ref(root),
+        None => &envelope.content().root_keys[..],
+    };
+    let key = named(keys, envelope.key()).ok_or(DirectoryError::Signature)?;
+    let issue = envelope.verify(&key).map_err(|_| DirectoryError::Signature)?;
+    stands(issue.content())?;
+    Ok(issue)
+}
+
+/// The issue after `held`. Implements: DIR-002
+pub(super) fn following(
+    held: &Signed<Directory>,
+    envelope: Envelope<Directory>,
+) -> Result<Signed<Directory>, DirectoryError> {
+    let (issue, before) = (envelope.content().issue, held.content());
+    if issue < before.issue {
+        return Err(DirectoryError::Older { issue, held: before.issue });
+    }
+    if issue != before.issue + 1 {
+        return Err(DirectoryError::Gap { issue, held: before.issue });
+    }
+    let key = named(&before.root_keys, envelope.key()).ok_or(DirectoryError::Signature)?;
+    let next = envelope.verify(&key).map_err(|_| DirectoryError::Signature)?;
+    if next.content().previous != Some(held.envelope().digest()) {
+        return Err(DirectoryError::Chain { issue });
+    }
+    stands(next.content())?;
+    keeps(before, next.content())?;
+    Ok(next)
+}
+
+fn named(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
+    keys.iter().copied().find(|key| key.id() == id)
+}
+
+/// Rules of one issue alone. Implements: DIR-006, DIR-007, DIR-008, DIR-012
+fn stands(issue: &Directory) -> Result<(), DirectoryError> {
+    if issue.format != FORMAT {
+        return Err(DirectoryError::Format);
+    }
+    if issue.expires_at <= issue.issued_at {
+        return Err(DirectoryError::Times);
+    }
+    if (issue.issue == 1) != issue.previous.is_none() {
+        return Err(DirectoryError::Chain { issue: issue.issue });
+    }
+    if issue.root_keys.is_empty() {
+        return Err(DirectoryError::NoRootKey);
+    }
+    let policy = &issue.policy;
+    let (acknowledge, decide) = (policy.acknowledge_working_days, policy.decide_working_days);
+    let days = [acknowledge.standard, acknowledge.urgent, decide.standard, decide.urgent];
+    if days.contains(&0) || policy.review_working_days == 0 || policy.originating_act_working_days == 0 {
+        return Err(DirectoryError::Policy);
+    }
+    let (mut codes, mut pins, mut kids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for authority in &issue.authorities {
+        let code = authority.code;
+        if !codes.insert(code) {
+            return Err(DirectoryError::AuthorityTwice(code));
+        }
+        if !authority.client_pins.iter().all(|pin| pins.insert(*pin)) {
+            return Err(DirectoryError::PinShared(code));
+        }
+        if !authority.keys.iter().all(|key| key.kid == key.public_key.id() && kids.insert(key.kid)) {
+            return Err(DirectoryError::KeyName(code));
+        }
+        if !is_reachable(authority) {
+            return Err(DirectoryError::Unreachable(code));
+        }
+    }
+    let unknown = |authority: &&Authority| {
+        let residuary = authority.successors.iter().filter(|successor| successor.residuary).count();
+        let known = authority.successors.iter().all(|next| next.code != authority.code && codes.contains(&next.code));
+        !authority.successors.is_empty() && (residuary != 1 || !known)
+    };
+    match issue.authorities.iter().find(unknown) {
+        Some(authority) => Err(DirectoryError::Residuary(authority.code)),
+        None => Ok(()),
+    }
+}
+
+fn is_reachable(authority: &Authority) -> bool {
+    let https = authority.base_url.as_ref().is_some_and(|url| url.starts_with("https://") && !url.ends_with('/'));
+    let material = [authority.server_pins.len(), authority.client_pins.len(), authority.keys.len()];
+    authority.availability == Availability::ContactOnly || (https && !material.contains(&0))
+}
+
+/// Rules between an issue and the next: things end, nothing vanishes. Implements: DIR-013
+fn keeps(before: &Directory, next: &Directory) -> Result<(), DirectoryError> {
+    if next.issued_at < before.issued_at {
+        return Err(DirectoryError::Times);
+    }
+    for old in &before.authorities {
+        let new = next.authority(old.code).ok_or(DirectoryError::Removed(old.code))?;
+        if old.valid_to.is_some() && new.valid_to.is_none() {
+            return Err(DirectoryError::Rewritten(old.code));
+        }
+        for key in &old.keys {
+            let kept = new.keys.iter().find(|candidate| candidate.kid == key.kid);
+            let kept = kept.ok_or(DirectoryError::Removed(old.code))?;
+            if !only_ended(key, kept) {
+                return Err(DirectoryError::Rewritten(old.code));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A retirement or revocation may be added, never moved or taken back.
+fn only_ended(old: &Key, new: &Key) -> bool {
+    old.public_key == new.public_key
+        && old.valid_from == new.valid_from
+        && (old.retired_at.is_none() || old.retired_at == new.retired_at)
+        && (old.revoked_at.is_none() || old.revoked_at == new.revoked_at)
+}

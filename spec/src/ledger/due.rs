@@ -1,0 +1,94 @@
+//! Deadlines of a ledger: computed the same way at both ends, shown, counted, never acted on by a state.
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::{ClockStart, Ledger, State};
+use crate::directory::Policy;
+use crate::ids::AuthorityCode;
+use crate::instant::Instant;
+use crate::working_days::{CalendarError, WorkingDays};
+
+/// Which clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// Name somebody who looks at the offer.
+    Acknowledge,
+    /// Accept, decline or redirect.
+    Decide,
+    /// Show a sign of work on an accepted case.
+    Review,
+    /// Act on a decline, or after an uphold, redirect or withdrawal.
+    OriginatingAct,
+}
+
+/// A running clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Due {
+    /// Which clock.
+    pub clock: Clock,
+    /// Whose turn it is.
+    pub owner: AuthorityCode,
+    /// The sequencer's `receivedAt` at which it began.
+    pub started_at: Instant,
+    /// The last day, in London.
+    pub due_on: Date,
+    /// The end of that day.
+    pub expires_at: Instant,
+}
+
+impl Due {
+    /// Holds when the time is over. Overdue is said, and changes nothing. Implements: CLK-010
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.expires_at
+    }
+}
+
+/// Why a deadline can't be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DueError {
+    /// The directory issue named in the receipt is not held.
+    #[error("directory issue {0} is not held")]
+    IssueNotHeld(u64),
+    /// The bank holidays are not known that far ahead.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
+}
+
+/// The clocks that run at the ledger's newest entry.
+///
+/// `policy` gives the policy of a directory issue by its number: each clock runs under the issue named in
+/// the receipt that started it, so that two servers with different newest issues find the same day.
+///
+/// Implements: CLK-002, CLK-004, CLK-005, CLK-006, CLK-007
+pub fn due<'a>(ledger: &Ledger, policy: impl Fn(u64) -> Option<&'a Policy>) -> Result<Vec<Due>, DueError> {
+    let terms = &ledger.terms;
+    let running = |clock: Clock, start: ClockStart| -> Result<Due, DueError> {
+        let policy = policy(start.directory_issue).ok_or(DueError::IssueNotHeld(start.directory_issue))?;
+        let (days, owner) = match clock {
+            Clock::Acknowledge => (policy.acknowledge_working_days.of(terms.clock_class), terms.receiving),
+            Clock::Decide => (policy.decide_working_days.of(terms.clock_class), terms.receiving),
+            Clock::Review => (policy.review_working_days, terms.receiving),
+            Clock::OriginatingAct => (policy.originating_act_working_days, terms.originating),
+        };
+        let calendar = WorkingDays::new(policy.bank_holidays.iter().copied(), policy.holidays_through);
+        let deadline = calendar.deadline(start.at.timestamp(), u32::from(days))?;
+        let expires_at = Instant::new(deadline.expires_at);
+        Ok(Due { clock, owner, started_at: start.at, due_on: deadline.due, expires_at })
+    };
+    match ledger.state {
+        State::Offered { offered } => {
+            Ok(vec![running(Clock::Acknowledge, offered)?, running(Clock::Decide, offered)?])
+        }
+        State::Acknowledged { offered } => Ok(vec![running(Clock::Decide, offered)?]),
+        State::Contested { contested, .. } => Ok(vec![running(Clock::Decide, contested)?]),
+        State::Accepted { reviewed, .. } => Ok(vec![running(Clock::Review, reviewed)?]),
+        State::Declined { declined: start }
+        | State::Upheld { closed: start }
+        | State::Redirected { closed: start }
+        | State::Withdrawn { closed: start } => Ok(vec![running(Clock::OriginatingAct, start)?]),
+        State::Settled { .. } => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,514 @@
+//! Offline verification of a whole ledger by someone who trusts neither party.
+//!
+//! Input is an export and a directory; nothing else is asked. Every fault is named with the place of the
+//! entry it was found at. A disputed entry is not a fault of the file: it is evidence that counts for
+//! nothing, because its key was revoked and no older receipt of the other party vouches for it.
+
+use serde::Serialize;
+
+use super::fork::{self, Fork};
+use super::{Ledger, Refusal, Stage, apply};
+use crate::canonical::{DecodeError, Json, Limits, ShapeError};
+use crate::directory::{Directory, KeyStanding};
+use crate::entry::{Body, Entry, EntryError, EntryType, HeadRef};
+use crate::envelope::Envelope;
+use crate::ids::AuthorityCode;
+use crate::instant::{Instant, TransferId};
+use crate::receipt::{Head, Receipt};
+
+/// The `format` of an export.
+pub const FORMAT: &str = "cme-ledger/1";
+
+/// An exported ledger, its entries not yet looked at.
+#[derive(Clone, Debug)]
+pub struct LedgerFile {
+    transfer: TransferId,
+    originating: AuthorityCode,
+    receiving: AuthorityCode,
+    exported_by: AuthorityCode,
+    entries: Vec<Json>,
+    head: Json,
+    peer_heads: Vec<Json>,
+    forks: Vec<Vec<Json>>,
+}
+
+/// Why a file can't even be looked at entry by entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFileError {
+    /// Not JSON within the rules; `sequence` is the entry in which decoding stopped, when it was in one.
+    #[error("{cause}{}", near(*sequence))]
+    Decode {
+        /// What is wrong.
+        cause: DecodeError,
+        /// The entry in which it was found.
+        sequence: Option<u64>,
+    },
+    /// A member outside the entries is missing or not of its form.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Not `cme-ledger/1`.
+    #[error("not an export of format {FORMAT}")]
+    Format,
+}
+
+fn near(sequence: Option<u64>) -> String {
+    sequence.map(|sequence| format!(", at sequence {sequence}")).unwrap_or_default()
+}
+
+impl LedgerFile {
+    /// Reads an export. Implements: VER-001
+    pub fn read(bytes: &[u8]) -> Result<Self, LedgerFileError> {
+        let json = Json::decode(bytes, &Limits::COLLECTION).map_err(|cause| {
+            let sequence = cause.position().and_then(|place| entry_at(bytes, place));
+            LedgerFileError::Decode { cause, sequence }
+        })?;
+        let member = |name: &str| json.member(name).ok_or_else(|| ShapeError::at(format!("/{name}")));
+        if member("format")?.value() != FORMAT {
+            return Err(LedgerFileError::Format);
+        }
+        let list = |json: &Json, name: &str| -> Result<Vec<Json>, ShapeError> {
+            let list = json.member(name).ok_or_else(|| ShapeError::at(format!("/{name}")))?;
+            let count = list.value().as_array().ok_or_else(|| ShapeError::at(format!("/{name}")))?.len();
+            Ok((0..count).filter_map(|index| list.item(index)).collect())
+        };
+        let code = |name: &str| -> Result<AuthorityCode, ShapeError> {
+            member(name)?.read().map_err(|_| ShapeError::at(format!("/{name}")))
+        };
+        let forks = list(&json, "forks")?.iter().map(|fork| list(fork, "entries")).collect::<Result<_, _>>()?;
+        Ok(Self {
+            transfer: member("transfer")?.read().map_err(|_| ShapeError::at("/transfer"))?,
+            originating: code("originating")?,
+            receiving: code("receiving")?,
+            exported_by: code("exportedBy")?,
+            entries: list(&json, "entries")?,
+            head: member("head")?,
+            peer_heads: list(&json, "peerHeads")?,
+            forks,
+        })
+    }
+}
+
+/// The entry of the `entries` array within which a place of the file lies: the text before it is sound
+/// JSON, so counting braces outside strings is enough.
+fn entry_at(bytes: &[u8], (line, column): (usize, usize)) -> Option<u64> {
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(index, _)| index + 1);
+    let start = std::iter::once(0).chain(starts).nth(line.checked_sub(1)?)?;
+    let end = bytes.len().min(start + column);
+    let entries = find(bytes, b"\"entries\"")?;
+    let (mut depth, mut inside, mut escaped, mut count) = (0_u32, false, false, 0_u64);
+    for byte in bytes.get(entries + 9..end)? {
+        match (inside, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => inside = !inside,
+            (false, b'{' | b'[') => {
+                depth += 1;
+                count += u64::from(depth == 2);
+            }
+            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    // Between two entries it is the next one that could not begin.
+    if depth > 1 { count.checked_sub(1) } else { Some(count) }
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Something that does not hold, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Place of the entry, when the fault is at one.
+    pub sequence: Option<u64>,
+    /// What does not hold, in words without personal data.
+    pub what: String,
+}
+
+/// An entry that counts for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disputed {
+    /// Its place.
+    pub sequence: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// A stretch of time in which one authority was responsible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Span {
+    /// The responsible authority.
+    pub authority: AuthorityCode,
+    /// From when; the offer's `createdAt` for the first.
+    pub from: Instant,
+    /// Until when; open for the last.
+    pub until: Option<Instant>,
+}
+
+/// When responsibility passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Passed {
+    /// The accept's `createdAt`.
+    pub at: Instant,
+    /// The originating authority's receipt of the accept, once there is one.
+    pub received_by_originating: Option<Instant>,
+}
+
+/// What a sound ledger proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// The ledger.
+    pub transfer: TransferId,
+    /// The party that offered.
+    pub originating: AuthorityCode,
+    /// The party that was asked.
+    pub receiving: AuthorityCode,
+    /// Where the ledger stands.
+    pub stage: Stage,
+    /// Who is responsible.
+    pub responsible: AuthorityCode,
+    /// The head as of which all this holds.
+    pub as_of: HeadRef,
+    /// Who was responsible when.
+    pub spans: Vec<Span>,
+    /// The interval in which responsibility provably passed, if it did.
+    pub passed: Option<Passed>,
+    /// Until when the verdict can't change any more: both parties' signed heads at this point are later.
+    pub definite_until: Option<Instant>,
+    /// Number of entries.
+    pub entries: u64,
+    /// Places whose bodies are erased.
+    pub erased: Vec<u64>,
+    /// Entries that count for nothing.
+    pub disputed: Vec<Disputed>,
+    /// Proven forks.
+    pub forks: Vec<Fork>,
+}
+
+/// Verifies the whole ledger. Implements: VER-002, VER-003
+pub fn verify(file: &LedgerFile, directory: &Directory) -> Result<Proof, Vec<Finding>> {
+    let mut check = Check { file, directory, findings: Vec::new(), disputed: Vec::new(), closed_through: None };
+    let entries = check.entries();
+    let Some(chain) = check.chain(entries) else { return Err(check.findings) };
+    check.erasures(&chain.entries);
+    let Some(ledger) = chain.states.last() else { return Err(check.findings) };
+    check.head(ledger);
+    let forks = check.forks(&chain);
+    let definite_until = check.definite_until(ledger);
+    if check.findings.is_empty() {
+        Ok(proof(ledger, &chain.entries, check.disputed, forks, definite_until))
+    } else {
+        check.findings.sort_by_key(|finding| finding.sequence);
+        Err(check.findings)
+    }
+}
+
+struct Check<'a> {
+    file: &'a LedgerFile,
+    directory: &'a Directory,
+    findings: Vec<Finding>,
+    disputed: Vec<Disputed>,
+    closed_through: Option<u64>,
+}
+
+/// The entries in order, and the ledger after each.
+struct Chain {
+    entries: Vec<Entry>,
+    states: Vec<Ledger>,
+}
+
+/// What an entry is worth once its signatures were looked at.
+enum Worth {
+    Good,
+    Disputed(String),
+}
+
+impl Check<'_> {
+    fn fault(&mut self, sequence: impl Into<Option<u64>>, what: impl Into<String>) {
+        self.findings.push(Finding { sequence: sequence.into(), what: what.into() });
+    }
+
+    /// Each entry alone: form, place, digests, signatures.
+    fn entries(&mut self) -> Vec<(Entry, Worth)> {
+        let mut sound = Vec::new();
+        for (index, json) in self.file.entries.iter().enumerate() {
+            let sequence = index as u64;
+            match Entry::read(json) {
+                Err(error) => self.fault(sequence, describe(&error)),
+                Ok(entry) if entry.header().sequence != sequence => self.fault(
+                    sequence,
+                    format!("an entry of sequence {} stands here: missing or out of order", entry.header().sequence),
+                ),
+                Ok(entry) => match self.signatures(&entry) {
+                    Ok(worth) => sound.push((entry, worth)),
+                    Err(what) => self.fault(sequence, what),
+                },
+            }
+        }
+        if self.file.entries.is_empty() {
+            self.fault(0, "the ledger has no entry");
+        }
+        sound
+    }
+
+    /// Implements: VER-004, VER-005, VER-006
+    fn signatures(&self, entry: &Entry) -> Result<Worth, String> {
+        let header = entry.header();
+        if header.transfer != self.file.transfer || !header.is_between(self.file.originating, self.file.receiving) {
+            return Err("the entry is not of this ledger".to_owned());
+        }
+        if !entry.body_matches() {
+            return Err("the body is not the one whose digest was signed".to_owned());
+        }
+        let key = self.directory.key(header.author, entry.signature().key());
+        let key = key.ok_or_else(|| format!("authority {} has no such key in this directory", header.author))?;
+        if entry.verify(&key.public_key).is_err() {
+            return Err(format!("the signature of authority {} does not hold", header.author));
+        }
+        let sequencer = entry.receipt_by(self.file.receiving).ok_or("the sequencer's receipt is missing")?;
+        let mut doubt = self.receipt(entry, sequencer)?;
+        let other = self.counterparty(header.author);
+        let vouched = entry.receipt_by(other).map(|receipt| self.receipt(entry, receipt)).transpose()?;
+        for receipt in entry.receipts() {
+            let by = receipt.content().by;
+            if by != self.file.originating && by != self.file.receiving {
+                return Err("a receipt is by neither party".to_owned());
+            }
+        }
+        let received_at = sequencer.content().received_at;
+        match key.standing(received_at) {
+            KeyStanding::OutOfTerm => return Err(format!("the key of authority {} was not valid then", header.author)),
+            KeyStanding::Revoked => doubt = Some("its key was revoked before the sequencer received it".to_owned()),
+            KeyStanding::Valid => {}
+        }
+        if let Some(revoked_at) = key.revoked_at {
+            let older = entry.receipt_by(other).is_some_and(|receipt| receipt.content().received_at < revoked_at);
+            if !(older && vouched == Some(None)) {
+                doubt = Some("its key was revoked, and no older receipt of the other party vouches for it".to_owned());
+            }
+        }
+        Ok(doubt.map_or(Worth::Good, Worth::Disputed))
+    }
+
+    fn counterparty(&self, author: AuthorityCode) -> AuthorityCode {
+        if author == self.file.originating { self.file.receiving } else { self.file.originating }
+    }
+
+    /// `Ok(Some(why))` when the receipt is genuine but its key was revoked by then.
+    fn receipt(&self, entry: &Entry, receipt: &Envelope<Receipt>) -> Result<Option<String>, String> {
+        let content = receipt.content();
+        let by = content.by;
+        if !content.is_for(entry) {
+            return Err(format!("the receipt of authority {by} is for another entry"));
+        }
+        let key = self.directory.key(by, receipt.key());
+        let key = key.ok_or_else(|| format!("authority {by} has no such key in this directory"))?;
+        if receipt.clone().verify(&key.public_key).is_err() {
+            return Err(format!("the receipt's signature of authority {by} does not hold"));
+        }
+        match key.standing(content.received_at) {
+            KeyStanding::Valid => Ok(None),
+            KeyStanding::OutOfTerm => Err(format!("the key of authority {by}'s receipt was not valid then")),
+            KeyStanding::Revoked => Ok(Some(format!("the key of authority {by}'s receipt was revoked by then"))),
+        }
+    }
+
+    /// The chain from the offer to the newest entry; stops at the first entry that does not follow.
+    fn chain(&mut self, entries: Vec<(Entry, Worth)>) -> Option<Chain> {
+        let complete = entries.len() == self.file.entries.len();
+        let mut ledger: Option<Ledger> = None;
+        let mut chain = Chain { entries: Vec::new(), states: Vec::new() };
+        for (entry, worth) in entries {
+            let sequence = entry.header().sequence;
+            if ledger.as_ref().map_or(0, |ledger| ledger.head.sequence + 1) != sequence {
+                break; // the fault before it is already named
+            }
+            let Some(receipt) = entry.receipt_by(self.file.receiving) else { break };
+            match (apply(ledger.as_ref(), &entry, receipt.content()), worth, &mut ledger) {
+                (Ok(next), Worth::Good, ledger) => *ledger = Some(next),
+                (Ok(next), Worth::Disputed(why), ledger) => {
+                    self.disputed.push(Disputed { sequence, why });
+                    match ledger {
+                        // An offer moves no responsibility, so a disputed one can stand as the beginning.
+                        None => *ledger = Some(next),
+                        Some(ledger) => pass_over(ledger, &entry),
+                    }
+                }
+                (Err(Refusal::NotAllowed { .. }), _, Some(ledger)) if !self.disputed.is_empty() => {
+                    let why = "it rests on a disputed entry".to_owned();
+                    self.disputed.push(Disputed { sequence, why });
+                    pass_over(ledger, &entry);
+                }
+                (Err(refusal), ..) => {
+                    self.fault(sequence, refusal.to_string());
+                    break;
+                }
+            }
+            if ledger.as_ref().is_some_and(|ledger| ledger.stage().is_closed()) {
+                self.closed_through = Some(sequence);
+            }
+            chain.states.extend(ledger.clone());
+            chain.entries.push(entry);
+        }
+        let parties = ledger.as_ref().map(|ledger| (ledger.terms.originating, ledger.terms.receiving));
+        if parties.is_some_and(|parties| parties != (self.file.originating, self.file.receiving)) {
+            self.fault(0, "the offer is between other parties than the export says");
+        }
+        (complete && self.findings.is_empty()).then_some(chain)
+    }
+
+    /// Implements: VER-008
+    fn erasures(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let sequence = entry.header().sequence;
+            let open = self.closed_through.is_none_or(|closed| sequence > closed);
+            if matches!(entry.body(), Body::Erased { .. }) && open {
+                self.fault(sequence, "its body is erased although the case is open");
+            }
+        }
+    }
+
+    /// The exporter's own word on where its copy ends: it shows a file that was cut short. Implements: VER-007
+    fn head(&mut self, ledger: &Ledger) {
+        let Ok((head, _)) = self.signed_head(&self.file.head) else {
+            self.fault(None, "the exporter's signed head does not hold");
+            return;
+        };
+        let last = ledger.head.sequence;
+        if head.by != self.file.exported_by || ledger.counterparty(head.by).is_none() {
+            self.fault(None, "the signed head is not the exporter's");
+        } else if head.sequence > last {
+            self.fault(last + 1, format!("missing: the exporter's copy goes on to sequence {}", head.sequence));
+        } else if head.point() != ledger.head {
+            self.fault(head.sequence, "the exporter's signed head names another entry here, or an earlier end");
+        } else if self.disputed.is_empty() && head.stage != ledger.stage() {
+            self.fault(last, format!("the entries lead to {}, the signed head says {}", ledger.stage(), head.stage));
+        }
+    }
+
+    /// A head whose signature is genuine. Under a key that was ended by then it still tells where a copy
+    /// ended, but it makes nothing definite.
+    fn signed_head(&self, json: &Json) -> Result<(Head, KeyStanding), String> {
+        let envelope: Envelope<Head> = Envelope::read(json).map_err(|error| error.to_string())?;
+        let head = envelope.content().clone();
+        if head.transfer != self.file.transfer {
+            return Err("a head of another ledger".to_owned());
+        }
+        let key = self.directory.key(head.by, envelope.key());
+        let key = key.ok_or_else(|| format!("authority {} has no such key in this directory", head.by))?;
+        envelope.verify(&key.public_key).map_err(|error| error.to_string())?;
+        Ok((head.clone(), key.standing(head.at)))
+    }
+
+    /// The earlier of the two parties' latest heads that stand at the newest entry.
+    fn definite_until(&mut self, ledger: &Ledger) -> Option<Instant> {
+        let heads = std::iter::once(&self.file.head).chain(&self.file.peer_heads);
+        let (mut originating, mut receiving) = (None, None);
+        for (index, json) in heads.enumerate() {
+            match self.signed_head(json) {
+                Ok((head, KeyStanding::Valid)) if head.point() == ledger.head => {
+                    let slot =
+                        if head.by == ledger.terms.originating { &mut originating } else { &mut receiving };
+                    *slot = (*slot).max(Some(head.at));
+                }
+                Ok(_) => {}
+                Err(what) if index > 0 => self.fault(None, format!("peer head {}: {what}", index - 1)),
+                Err(_) => {}
+            }
+        }
+        Some(originating?.min(receiving?))
+    }
+
+    /// Implements: VER-009
+    fn forks(&mut self, chain: &Chain) -> Option<Forked> {
+        let mut forked: Option<Forked> = None;
+        for branch in &self.file.forks {
+            let read: Option<Vec<Entry>> = branch.iter().map(|json| Entry::read(json).ok()).collect();
+            let first = read.as_ref().and_then(|branch| branch.first());
+            let place = first.map(|entry| entry.header().sequence);
+            let index = place.and_then(|place| usize::try_from(place).ok());
+            let ours = index.and_then(|index| chain.entries.get(index));
+            let fork = first.zip(ours).and_then(|(theirs, ours)| {
+                fork::proven_by(ours, theirs, self.file.receiving, self.directory)
+            });
+            let (Some(fork), Some(index), Some(branch)) = (fork, index, read) else {
+                self.fault(place, "a branch is shown that proves no fork");
+                continue;
+            };
+            let trunk = index.checked_sub(1).and_then(|before| chain.states.get(before));
+            let branches = [&chain.entries[index..], &branch[..]];
+            let accepted_at = fork::accepted_at(trunk, &branches, self.directory);
+            let so_far = forked.get_or_insert_default();
+            so_far.forks.push(fork);
+            so_far.accepted_at = [so_far.accepted_at, accepted_at].into_iter().flatten().min();
+        }
+        forked
+    }
+}
+
+/// What the branches of a forked ledger add up to.
+#[derive(Default)]
+struct Forked {
+    forks: Vec<Fork>,
+    accepted_at: Option<Instant>,
+}
+
+/// The head moves on; the state does not.
+fn pass_over(ledger: &mut Ledger, entry: &Entry) {
+    ledger.head = entry.point();
+}
+
+fn describe(error: &EntryError) -> String {
+    match error {
+        EntryError::Shape(shape) => format!("not an entry: {shape}"),
+        other => other.to_string(),
+    }
+}
+
+fn proof(
+    ledger: &Ledger,
+    entries: &[Entry],
+    disputed: Vec<Disputed>,
+    forked: Option<Forked>,
+    definite_until: Option<Instant>,
+) -> Proof {
+    let terms = &ledger.terms;
+    let acceptance = ledger.state.acceptance();
+    let passed_at = match &forked {
+        Some(forked) => forked.accepted_at,
+        None => acceptance.map(|acceptance| acceptance.at),
+    };
+    let begun = entries.first().map_or(ledger.created_at, |offer| offer.header().created_at);
+    let accept = acceptance.and_then(|acceptance| {
+        entries.iter().find(|entry| {
+            entry.header().kind == EntryType::Accept && entry.header().sequence == acceptance.sequence
+        })
+    });
+    let received = accept
+        .and_then(|accept| accept.receipt_by(terms.originating))
+        .map(|receipt| receipt.content().received_at);
+    let mut spans = vec![Span { authority: terms.originating, from: begun, until: passed_at }];
+    spans.extend(passed_at.map(|at| Span { authority: terms.receiving, from: at, until: None }));
+    let erased = entries.iter().filter(|entry| matches!(entry.body(), Body::Erased { .. }));
+    Proof {
+        transfer: terms.transfer,
+        originating: terms.originating,
+        receiving: terms.receiving,
+        stage: ledger.stage(),
+        responsible: if passed_at.is_some() { terms.receiving } else { terms.originating },
+        as_of: ledger.head,
+        spans,
+        passed: passed_at.map(|at| Passed { at, received_by_originating: received }),
+        definite_until,
+        entries: entries.len() as u64,
+        erased: erased.map(|entry| entry.header().sequence).collect(),
+        disputed,
+        forks: forked.map(|forked| forked.forks).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,272 @@
+//! The OpenAPI 3.1 document, made from the operations and types of this crate.
+
+use serde_json::json;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{Operation as Documented, PathItem};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{AnyOfBuilder, Type};
+use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, ObjectBuilder, OpenApi, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::entry::Header;
+use crate::instant::Instant;
+use crate::operation::{self, Operation};
+use crate::problem::{MEDIA_TYPE, Problem, ProblemType};
+use crate::receipt::{Head, Receipt, Reconciliation};
+use crate::signature::DetachedJws;
+use crate::{body, example};
+
+/// One entry with its body, signature and receipts. Digests and signatures are over the JSON values as
+/// received: keep the raw JSON, never write a typed value out again in its place.
+#[derive(Clone, Debug, ToSchema, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerEntry {
+    /// The signed part.
+    pub header: Header,
+    /// The erasable part; null once erased.
+    #[schema(value_type = EntryBody)]
+    pub body: serde_json::Value,
+    /// When the body was erased; present only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Instant>,
+    /// The author's signature over the header.
+    pub signature: DetachedJws,
+    /// The sequencer's receipt, and the other party's. Absent or empty when the originating authority proposes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 2)]
+    pub receipts: Option<Vec<SignedReceipt>>,
+}
+
+macro_rules! signed_form {
+    ($name:ident, $content:ty, $member:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, Debug, ToSchema, serde::Serialize)]
+        pub struct $name {
+            /// What is said.
+            pub $member: $content,
+            /// The signature over it.
+            pub signature: DetachedJws,
+        }
+    };
+}
+
+signed_form!(SignedReceipt, Receipt, receipt, "A receipt: the entry is stored. Never an acceptance.");
+signed_form!(SignedHead, Head, head, "A party's word on where its copy of a ledger ends.");
+signed_form!(SignedReconciliation, Reconciliation, reconciliation, "A party's count and digest of the shared ledgers.");
+signed_form!(SignedDirectory, crate::directory::Directory, directory, "One issue of the directory.");
+
+/// The body that belongs to the header's type, or null.
+///
+/// `anyOf`, not `oneOf`: the header's `type` tells which, and a small body can have the form of two types.
+pub struct EntryBody;
+
+/// The body schemas by entry type.
+macro_rules! bodies {
+    ($($body:ident),+) => {
+        impl PartialSchema for EntryBody {
+            fn schema() -> RefOr<Schema> {
+                let any = AnyOfBuilder::new().description(Some(
+                    "The body of the header's type, or null once it is erased.",
+                ));
+                let any = any$(.item(Ref::from_schema_name(name_of::<body::$body>())))+;
+                any.item(ObjectBuilder::new().schema_type(Type::Null)).into()
+            }
+        }
+
+        impl ToSchema for EntryBody {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                $(
+                    schemas.push((name_of::<body::$body>(), body::$body::schema()));
+                    body::$body::schemas(schemas);
+                )+
+            }
+        }
+    };
+}
+
+bodies!(
+    Offer, Acknowledge, RequestInformation, SupplyInformation, Accept, Decline, Contest, Uphold, Redirect, Withdraw,
+    OutcomeEntry, Retract, Correct
+);
+
+fn name_of<T: ToSchema>() -> String {
+    T::name().into_owned()
+}
+
+/// The document of version 1. Implements: TRN-001
+pub fn document() -> OpenApi {
+    use utoipa::openapi::{ContactBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder, PathsBuilder, ServerBuilder};
+    use utoipa::openapi::tag::TagBuilder;
+    let info = InfoBuilder::new()
+        .title("CME transfer protocol")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "How English local authorities hand over responsibility for children missing education. \
+             The normative text is in spec/text; this document gives the shapes and the refusals.",
+        ))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build()))
+        .contact(Some(ContactBuilder::new().name(Some("The maintainers")).build()))
+        .build();
+    let mut paths = PathsBuilder::new();
+    for operation in operation::ALL {
+        let (path, mut item) = (operation.document)();
+        complete(operation, &mut item);
+        paths = paths.path(path, item);
+    }
+    let tag = |name: &str, what: &str| TagBuilder::new().name(name).description(Some(what)).build();
+    let server = ServerBuilder::new()
+        .url("https://cme.council.example/373")
+        .description(Some("An authority's base URL, as the directory gives it"))
+        .build();
+    let mut document = OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([server]))
+        .paths(paths.build())
+        .components(Some(components()))
+        .security(Some([mutual_tls()]))
+        .tags(Some([
+            tag("capabilities", "What a server can do"),
+            tag("transfers", "Ledgers: append, deliver, read"),
+            tag("heads", "Catch-up and the daily check"),
+        ]))
+        .build();
+    hoist_variants(&mut document);
+    document
+}
+
+/// The document's text, as it is published. Ends with a newline.
+///
+/// # Panics
+/// When the document can't be written as JSON, which would be a bug of this crate.
+pub fn document_text() -> String {
+    let mut text = document().to_pretty_json().expect("the document is made of JSON values");
+    text.push('\n');
+    text
+}
+
+fn mutual_tls() -> SecurityRequirement {
+    SecurityRequirement::new("mutualTls", [] as [&str; 0])
+}
+
+fn components() -> Components {
+    let mut schemas: Vec<(String, RefOr<Schema>)> = Vec::new();
+    let mut add = |(name, schema): (String, RefOr<Schema>)| {
+        if !schemas.iter().any(|(held, _)| *held == name) {
+            schemas.push((name, schema));
+        }
+    };
+    let mut found = Vec::new();
+    macro_rules! collect {
+        ($($kind:ty),+) => {$(
+            found.push((name_of::<$kind>(), <$kind>::schema()));
+            <$kind>::schemas(&mut found);
+        )+};
+    }
+    collect!(
+        operation::get_capabilities::Capabilities,
+        operation::list_entries::EntryPage,
+        operation::list_heads::HeadPage,
+        LedgerEntry,
+        SignedReceipt,
+        SignedHead,
+        SignedReconciliation,
+        SignedDirectory,
+        Problem
+    );
+    found.into_iter().for_each(&mut add);
+    schemas.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut components = Components::new();
+    components.schemas.extend(schemas);
+    components.add_security_scheme(
+        "mutualTls",
+        SecurityScheme::MutualTls {
+            description: Some(
+                "TLS with a client certificate. Its public key (SHA-256 of the SPKI) is pinned in the directory, \
+                 and tells which authority calls."
+                    .to_owned(),
+            ),
+            deprecated: None,
+            extensions: None,
+        },
+    );
+    components
+}
+
+/// Adds what every operation has: examples of its bodies and each refusal by name.
+fn complete(operation: &Operation, item: &mut PathItem) {
+    let Some(documented) = item.get.as_mut().or(item.put.as_mut()) else { return };
+    let example = example::answer(operation.name);
+    for response in documented.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            for content in response.content.values_mut() {
+                if let RefOr::T(content) = content {
+                    content.example = Some(example.clone());
+                }
+            }
+        }
+    }
+    if let Some(RefOr::T(body)) = documented.request_body.as_mut() {
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content {
+                content.example = Some(example::request());
+            }
+        }
+    }
+    refusals(operation, documented);
+}
+
+/// One response for each status, its registered problems named, one example for each.
+fn refusals(operation: &Operation, documented: &mut Documented) {
+    let mut problems: Vec<ProblemType> = operation.every_refusal().collect();
+    problems.sort_by_key(|problem| (problem.status(), *problem));
+    for chunk in problems.chunk_by(|a, b| a.status() == b.status()) {
+        let status = chunk[0].status().to_string();
+        documented.responses.responses.insert(status, RefOr::T(refusal(chunk)));
+    }
+}
+
+fn refusal(problems: &[ProblemType]) -> Response {
+    let names: Vec<&str> = problems.iter().map(|problem| problem.name()).collect();
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+    for problem in problems {
+        let example = utoipa::openapi::example::ExampleBuilder::new()
+            .summary(problem.title())
+            .value(Some(json!(example::problem(*problem))))
+            .build();
+        content = content.examples_from_iter([(problem.name(), example)]);
+    }
+    ResponseBuilder::new().description(names.join(", ")).content(MEDIA_TYPE, content.build()).build()
+}
+
+/// Names the variants of the one tagged union, `Outcome`, and says what tells them apart.
+///
+/// Without it the variants are anonymous objects, which client generators name by number or drop.
+fn hoist_variants(document: &mut OpenApi) {
+    let Some(components) = document.components.as_mut() else { return };
+    let Some(RefOr::T(Schema::OneOf(union))) = components.schemas.get_mut("Outcome") else { return };
+    let mut named = Vec::new();
+    let mut discriminator = utoipa::openapi::Discriminator::new("kind");
+    for item in &mut union.items {
+        let RefOr::T(Schema::Object(variant)) = item else { continue };
+        let Some(RefOr::T(Schema::Object(kind))) = variant.properties.get("kind") else { continue };
+        let Some(code) = kind.enum_values.as_ref().and_then(|codes| codes.first()).and_then(|code| code.as_str())
+        else {
+            continue;
+        };
+        let name = format!("Outcome{}", pascal_case(code));
+        discriminator.mapping.insert(code.to_owned(), format!("#/components/schemas/{name}"));
+        let reference = RefOr::Ref(Ref::from_schema_name(&name));
+        named.push((name, std::mem::replace(item, reference)));
+    }
+    union.discriminator = Some(discriminator);
+    components.schemas.extend(named);
+}
+
+fn pascal_case(code: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+    };
+    code.split('-').map(capital).collect()
+}

@@ -1,0 +1,58 @@
+//! `GET /v1/heads`: the signed heads of all ledgers shared with the caller, in commit order. Text: 11-recovery.
+
+use serde::Serialize;
+
+use crate::canonical::{Json, ShapeError};
+use crate::openapi::SignedHead;
+use crate::problem::ProblemType as P;
+
+/// Heads of one page.
+pub const PAGE_ITEMS: u64 = 200;
+
+/// Heads in the order in which the ledgers last changed.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeadPage {
+    /// How often the answering server's database was restored; a cursor holds within one incarnation.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    pub incarnation: u64,
+    /// Signed heads.
+    #[schema(value_type = Vec<SignedHead>)]
+    pub heads: Vec<Json>,
+    /// Cursor for the next call.
+    #[schema(max_length = 64)]
+    pub next: String,
+    /// Whether more heads wait already.
+    pub more: bool,
+}
+
+impl HeadPage {
+    /// Reads a page; the heads are kept as received.
+    pub fn read(json: &Json) -> Result<Self, ShapeError> {
+        let member = |name: &str| json.member(name).ok_or_else(|| ShapeError::at(format!("/{name}")));
+        let list = member("heads")?;
+        let count = list.value().as_array().ok_or_else(|| ShapeError::at("/heads"))?.len();
+        Ok(Self {
+            incarnation: member("incarnation")?.read()?,
+            heads: (0..count).filter_map(|index| list.item(index)).collect(),
+            next: member("next")?.read()?,
+            more: member("more")?.read()?,
+        })
+    }
+}
+
+/// Signed heads of all ledgers shared with the caller
+///
+/// Closed ledgers too. A ledger that changed since the cursor stands once, with its newest head.
+#[utoipa::path(
+    get,
+    path = "/v1/heads",
+    operation_id = "list_heads",
+    tag = "heads",
+    params(("after" = Option<String>, Query, description = "Cursor of an earlier answer; from the start when absent", max_length = 64)),
+    responses((status = 200, description = "Heads in commit order", body = HeadPage)),
+)]
+#[expect(dead_code, reason = "carries the annotation; the server has the handler")]
+fn list_heads() {}
+
+super::operation!(list_heads, __path_list_heads, &[P::CursorInvalid, P::CursorExpired]);

@@ -1,0 +1,301 @@
+//! Detached JSON Web Signatures with Ed25519 over canonical JSON.
+//!
+//! The form is RFC 7515, appendix F (`protected..signature`), with `alg` EdDSA (RFC 8037). The payload is
+//! never carried: each side makes it from the JSON value it holds, as RFC 8785 bytes. A key is named by
+//! its RFC 7638 thumbprint, so a name can't be given to another key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{Json, Limits};
+use crate::digest::Digest;
+use crate::text::text_form;
+
+/// Bytes of the longest detached JWS that is read.
+pub const JWS_BYTES_MAX: usize = 512;
+
+/// Why a signature is not one, or does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// Not `protected..signature` in base64url, or longer than the limit.
+    #[error("not a detached JWS")]
+    NotDetachedJws,
+    /// The protected header is not an object with `alg`, `kid` and at most `typ`.
+    #[error("the protected header is not of its form")]
+    ProtectedHeader,
+    /// An algorithm other than EdDSA.
+    #[error("an algorithm other than EdDSA")]
+    Algorithm,
+    /// The signature does not hold for these bytes and this key.
+    #[error("the signature does not hold")]
+    Mismatch,
+    /// Not an Ed25519 public key of 32 bytes.
+    #[error("not an Ed25519 public key")]
+    PublicKey,
+    /// Not an Ed25519 private key.
+    #[error("not an Ed25519 private key in PKCS#8")]
+    PrivateKey,
+}
+
+/// The name of a signing key: the RFC 7638 thumbprint of its JWK, SHA-256, base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(Digest);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = crate::digest::DigestError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+text_form!(KeyId, "key id", "RFC 7638 thumbprint (SHA-256) of the Ed25519 public key", pattern: "^[A-Za-z0-9_-]{43}$", example: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+
+/// An Ed25519 public key (RFC 8032), on the wire the `x` of its JWK: base64url of 32 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// The key of these 32 bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key's name. Implements: SIG-004
+    pub fn id(&self) -> KeyId {
+        let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{self}"}}"#);
+        KeyId(Digest::of(jwk.as_bytes()))
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = SignatureError;
+    fn from_str(text: &str) -> Result<Self, SignatureError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SignatureError::PublicKey)?;
+        bytes.try_into().map(Self).map_err(|_| SignatureError::PublicKey)
+    }
+}
+
+text_form!(PublicKey, "public key", "Ed25519 public key (RFC 8037 member x): base64url of 32 bytes", pattern: "^[A-Za-z0-9_-]{43}$", example: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+
+/// An Ed25519 private key. `Debug` prints its name only.
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+    id: KeyId,
+}
+
+impl SigningKey {
+    /// The key of a 32-byte seed (RFC 8032 private key).
+    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, SignatureError> {
+        Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SignatureError::PrivateKey).and_then(Self::of)
+    }
+
+    /// The key in a PKCS#8 document, version 1 (as OpenSSL writes it) or 2.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, SignatureError> {
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| SignatureError::PrivateKey).and_then(Self::of)
+    }
+
+    fn of(pair: Ed25519KeyPair) -> Result<Self, SignatureError> {
+        let bytes = pair.public_key().as_ref().try_into().map_err(|_| SignatureError::PublicKey)?;
+        let public = PublicKey(bytes);
+        Ok(Self { pair, public, id: public.id() })
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// The key's name.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// A detached JWS over the canonical bytes of `payload`. Implements: SIG-001, SIG-002
+    pub fn sign(&self, payload: &Json) -> DetachedJws {
+        let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{}"}}"#, self.id));
+        let signature = self.pair.sign(&signing_input(&protected, &payload.canonical_bytes()));
+        let text = format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
+        DetachedJws { text, key: self.id }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.id)
+    }
+}
+
+/// A signature that has its form but has not been checked against a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetachedJws {
+    text: String,
+    key: KeyId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Protected {
+    alg: String,
+    kid: KeyId,
+    #[serde(default)]
+    #[expect(dead_code, reason = "allowed, without meaning here")]
+    typ: Option<String>,
+}
+
+impl DetachedJws {
+    /// The key it claims to be made with.
+    pub fn key(&self) -> KeyId {
+        self.key
+    }
+
+    /// The compact text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Holds when `key` made this signature over the canonical bytes of `payload`.
+    ///
+    /// Implements: SIG-003
+    pub fn verify(&self, payload: &Json, key: &PublicKey) -> Result<(), SignatureError> {
+        let (protected, signature) = self.text.split_once("..").ok_or(SignatureError::NotDetachedJws)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::NotDetachedJws)?;
+        let input = signing_input(protected, &payload.canonical_bytes());
+        UnparsedPublicKey::new(&ED25519, key.0).verify(&input, &signature).map_err(|_| SignatureError::Mismatch)
+    }
+}
+
+impl fmt::Display for DetachedJws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for DetachedJws {
+    type Err = SignatureError;
+
+    /// Implements: SIG-005, SIG-006
+    fn from_str(text: &str) -> Result<Self, SignatureError> {
+        if text.len() > JWS_BYTES_MAX {
+            return Err(SignatureError::NotDetachedJws);
+        }
+        let (protected, signature) = text.split_once("..").ok_or(SignatureError::NotDetachedJws)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::NotDetachedJws)?;
+        if signature.len() != 64 {
+            return Err(SignatureError::NotDetachedJws);
+        }
+        let protected = URL_SAFE_NO_PAD.decode(protected).map_err(|_| SignatureError::NotDetachedJws)?;
+        let protected: Protected = Json::decode(&protected, &Limits::ENTRY)
+            .ok()
+            .and_then(|json| json.read().ok())
+            .ok_or(SignatureError::ProtectedHeader)?;
+        if protected.alg != "EdDSA" {
+            return Err(SignatureError::Algorithm);
+        }
+        Ok(Self { text: text.to_owned(), key: protected.kid })
+    }
+}
+
+text_form!(DetachedJws, "detached JWS", "Detached JWS (RFC 7515 appendix F, EdDSA) over the RFC 8785 bytes", pattern: "^[A-Za-z0-9_-]+\\.\\.[A-Za-z0-9_-]{86}$", example: "eyJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhWVZBOXd3QkY2SXVvM3ZWeno3VHhIQ1R3WEJ5Z3JTNGsifQ..kEA7Jmz0Wy94fFa1v4LKHzyvWOJCHWVyTKVX3VBPAnNMxeVqmLHjrE8JA5vHxBfC0N0NSxSgLvbQLqJYzF8hCg");
+
+fn signing_input(protected: &str, payload: &[u8]) -> Vec<u8> {
+    let mut input = Vec::with_capacity(protected.len() + 1 + payload.len() * 4 / 3 + 4);
+    input.extend_from_slice(protected.as_bytes());
+    input.push(b'.');
+    input.extend_from_slice(URL_SAFE_NO_PAD.encode(payload).as_bytes());
+    input
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed(&[7; 32]).unwrap()
+    }
+
+    fn payload() -> Json {
+        Json::decode(br#"{"b":2,"a":1}"#, &Limits::ENTRY).unwrap()
+    }
+
+    #[test]
+    fn names_a_key_by_the_thumbprint_of_rfc_8037_appendix_a_3() {
+        let key: PublicKey = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".parse().unwrap();
+        assert_eq!(key.id().to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn holds_for_the_signed_value_and_for_nothing_else() {
+        let jws = key().sign(&payload());
+        let read: DetachedJws = jws.as_str().parse().unwrap();
+        assert_eq!(read.key(), key().id());
+        assert_eq!(read.verify(&payload(), &key().public()), Ok(()));
+        let other = Json::decode(br#"{"a":1,"b":3}"#, &Limits::ENTRY).unwrap();
+        assert_eq!(read.verify(&other, &key().public()), Err(SignatureError::Mismatch));
+        let stranger = SigningKey::from_seed(&[8; 32]).unwrap();
+        assert_eq!(read.verify(&payload(), &stranger.public()), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn no_single_character_of_a_signature_can_change() {
+        let text = key().sign(&payload()).to_string();
+        for index in 0..text.len() {
+            for replacement in ["A", "B", "-", "."] {
+                let mut changed = text.clone();
+                changed.replace_range(index..=index, replacement);
+                if changed == text {
+                    continue;
+                }
+                let holds = changed.parse::<DetachedJws>().map(|jws| jws.verify(&payload(), &key().public()));
+                assert!(!matches!(holds, Ok(Ok(()))), "character {index} became {replacement}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_other_algorithms_and_extra_protected_members() {
+        let signature = "A".repeat(86);
+        let kid = key().id();
+        for (protected, expected) in [
+            (format!(r#"{{"alg":"none","kid":"{kid}"}}"#), SignatureError::Algorithm),
+            (format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#), SignatureError::Algorithm),
+            (format!(r#"{{"alg":"EdDSA","kid":"{kid}","crit":["b64"],"b64":false}}"#), SignatureError::ProtectedHeader),
+            (format!(r#"{{"alg":"EdDSA","alg":"EdDSA","kid":"{kid}"}}"#), SignatureError::ProtectedHeader),
+            (r#"{"alg":"EdDSA"}"#.to_owned(), SignatureError::ProtectedHeader),
+            ("[]".to_owned(), SignatureError::ProtectedHeader),
+        ] {
+            let text = format!("{}..{signature}", URL_SAFE_NO_PAD.encode(&protected));
+            assert_eq!(text.parse::<DetachedJws>(), Err(expected), "{protected}");
+        }
+        assert_eq!("a.b.c".parse::<DetachedJws>(), Err(SignatureError::NotDetachedJws));
+    }
+}

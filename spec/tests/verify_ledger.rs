@@ -1,0 +1,264 @@
+//! Offline verification: what a sound ledger proves, and that nothing else passes.
+
+use cme_spec::canonical::Json;
+use cme_spec::directory::Directory;
+use cme_spec::entry::{Entry, EntryType as E};
+use cme_spec::envelope::Envelope;
+use cme_spec::example::{self, Story, code, instant};
+use cme_spec::ledger::Stage;
+use cme_spec::ledger::export::Export;
+use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, verify};
+
+fn check(text: &str, directory: &Directory) -> Result<Proof, Vec<Finding>> {
+    match LedgerFile::read(text.as_bytes()) {
+        Ok(file) => verify(&file, directory),
+        Err(LedgerFileError::Decode { sequence, cause }) => Err(vec![Finding { sequence, what: cause.to_string() }]),
+        Err(other) => Err(vec![Finding { sequence: None, what: other.to_string() }]),
+    }
+}
+
+fn settled() -> Story {
+    Story::of(1, &[E::Offer, E::Acknowledge, E::RequestInformation, E::SupplyInformation, E::Accept, E::Outcome])
+}
+
+/// The export of a story whose entries were changed behind the rules' back.
+fn export(story: &Story) -> String {
+    story.export("330")
+}
+
+#[test]
+fn a_sound_ledger_proves_who_was_responsible_when() {
+    let story = settled();
+    let proof = check(&story.export("373"), &example::directory()).unwrap();
+    assert_eq!((proof.stage, proof.responsible, proof.entries), (Stage::Settled, code("330"), 6));
+    assert_eq!(proof.spans.len(), 2);
+    assert_eq!(proof.spans[0].until, Some(proof.spans[1].from));
+    let passed = proof.passed.unwrap();
+    assert!(passed.received_by_originating.unwrap() > passed.at);
+    assert_eq!(proof.as_of, story.ledger().head);
+    assert_eq!(proof.definite_until, Some(story.now()));
+}
+
+#[test]
+fn any_single_changed_byte_of_an_entry_is_found_and_its_sequence_named() {
+    let text = export(&Story::of(1, &[E::Offer, E::Accept, E::Outcome]));
+    let directory = example::directory();
+    assert!(check(&text, &directory).is_ok());
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.iter().position(|line| line.starts_with("{\"body\"") || line.starts_with("{\"header\"")).unwrap();
+    let mut tried = 0;
+    for sequence in 0..3_usize {
+        let line = lines[first + sequence];
+        for place in (sequence..line.len()).step_by(5) {
+            let old = line.as_bytes()[place];
+            for new in [b'"', b'0', b'A', b' ', old ^ 1, old ^ 0x20] {
+                if new == old || !(0x20..0x7f).contains(&new) {
+                    continue;
+                }
+                let mut changed: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+                changed[first + sequence][place] = new;
+                let changed = String::from_utf8(changed.join(&b'\n')).unwrap();
+                let findings = check(&changed, &directory).expect_err(&format!("byte {place} of {sequence}"));
+                assert!(
+                    findings.iter().any(|finding| finding.sequence == Some(sequence as u64)),
+                    "byte {place} of entry {sequence} became {}: {findings:?}",
+                    char::from(new)
+                );
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 2_000, "only {tried} changes were tried");
+}
+
+#[test]
+fn a_missing_entry_is_named_wherever_it_was() {
+    for gone in 0..6 {
+        let story = settled();
+        let whole = export(&story);
+        let mut lines: Vec<&str> = whole.lines().collect();
+        let entry = lines.iter().position(|line| line.contains(&format!("\"sequence\":{gone},"))).unwrap();
+        lines.remove(entry);
+        let text = lines.join("\n").replace("},\n],", "}\n],");
+        let findings = check(&text, &example::directory()).unwrap_err();
+        assert!(findings.iter().any(|finding| finding.sequence == Some(gone)), "{gone}: {findings:?}");
+    }
+}
+
+#[test]
+fn reordered_entries_are_named() {
+    let mut story = settled();
+    story.entries_mut().swap(2, 3);
+    let findings = check(&export(&story), &example::directory()).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(2));
+}
+
+#[test]
+fn a_directory_with_another_key_is_named_at_the_first_entry_it_breaks() {
+    let mut directory = example::directory();
+    let stranger = example::signing_key("a stranger");
+    for authority in &mut directory.authorities {
+        if authority.code == code("330") {
+            authority.keys[0].public_key = stranger.public();
+            authority.keys[0].kid = stranger.id();
+        }
+    }
+    let findings = check(&export(&settled()), &directory).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(0), "the offer's receipt is Birmingham's: {findings:?}");
+    // The name stays, the key behind it changes.
+    let mut directory = example::directory();
+    directory.authorities[0].keys[0].public_key = stranger.public();
+    let findings = check(&export(&settled()), &directory).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(0));
+}
+
+#[test]
+fn erased_bodies_verify_once_the_case_is_closed_and_not_before() {
+    let directory = example::directory();
+    let erase = |story: &mut Story, place: usize| {
+        let entry = story.entries()[place].clone();
+        story.entries_mut()[place] = entry.erased(instant("2033-01-01T00:00:00Z"));
+    };
+    let mut closed = settled();
+    (0..6).for_each(|place| erase(&mut closed, place));
+    let proof = check(&export(&closed), &directory).unwrap();
+    assert_eq!(proof.erased, [0, 1, 2, 3, 4, 5]);
+    let mut open = Story::accepted();
+    erase(&mut open, 1);
+    assert_eq!(check(&export(&open), &directory).unwrap_err()[0].sequence, Some(1));
+    // A retracted part may be erased, what came after the retraction may not.
+    let mut reopened = settled().then(E::Retract);
+    erase(&mut reopened, 5);
+    assert!(check(&export(&reopened), &directory).is_ok());
+    erase(&mut reopened, 6);
+    assert_eq!(check(&export(&reopened), &directory).unwrap_err()[0].sequence, Some(6));
+}
+
+#[test]
+fn an_entry_without_the_sequencers_receipt_is_no_part_of_a_ledger() {
+    let mut story = settled();
+    let bare = story.entries()[3].clone().without_receipts();
+    story.entries_mut()[3] = bare;
+    let findings = check(&export(&story), &example::directory()).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(3));
+}
+
+fn with_key_ended(authority: &str, retired: Option<&str>, revoked: Option<&str>) -> Directory {
+    let mut directory = example::directory();
+    for record in directory.authorities.iter_mut().filter(|record| record.code == code(authority)) {
+        record.keys[0].retired_at = retired.map(instant);
+        record.keys[0].revoked_at = revoked.map(instant);
+    }
+    directory
+}
+
+#[test]
+fn a_retired_key_stays_good_for_what_it_signed_before() {
+    let text = export(&settled());
+    assert!(check(&text, &with_key_ended("373", Some("2027-01-01T00:00:00Z"), None)).is_ok());
+    let findings = check(&text, &with_key_ended("373", Some("2026-11-24T10:30:00Z"), None)).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(2), "its receipt of the question is the first: {findings:?}");
+}
+
+#[test]
+fn an_accept_under_a_revoked_key_counts_only_with_an_older_receipt_of_the_other_party() {
+    let story = Story::of(1, &[E::Offer, E::Acknowledge, E::Accept]);
+    // Sheffield received the accept two seconds after eleven.
+    let revoked_later = with_key_ended("330", None, Some("2026-11-24T12:00:00Z"));
+    let proof = check(&story.export("373"), &revoked_later).unwrap();
+    assert_eq!((proof.responsible, proof.disputed.len()), (code("330"), 0));
+    let revoked_before = with_key_ended("330", None, Some("2026-11-24T10:30:00Z"));
+    let proof = check(&story.export("373"), &revoked_before).unwrap();
+    assert_eq!(proof.responsible, code("373"));
+    assert_eq!(proof.disputed.iter().map(|disputed| disputed.sequence).collect::<Vec<_>>(), [2]);
+    // Without the other party's receipt even an old entry is in doubt.
+    let mut unvouched = story.clone();
+    let accept = unvouched.entries()[2].clone();
+    let own = accept.receipt_by(code("330")).unwrap().clone();
+    unvouched.entries_mut()[2] = accept.without_receipts().with_receipt(own);
+    let proof = check(&export(&unvouched), &revoked_later).unwrap();
+    assert_eq!((proof.responsible, proof.disputed[0].sequence), (code("373"), 2));
+}
+
+#[test]
+fn what_rests_on_a_disputed_accept_is_disputed_too() {
+    let story = Story::of(1, &[E::Offer, E::Accept, E::Outcome]);
+    let directory = with_key_ended("330", None, Some("2026-11-24T09:30:00Z"));
+    let proof = check(&story.export("373"), &directory).unwrap();
+    assert_eq!(proof.disputed.iter().map(|disputed| disputed.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((proof.stage, proof.responsible), (Stage::Offered, code("373")));
+}
+
+fn forked_export(trunk: &Story, ours: E, theirs: E) -> String {
+    let main = trunk.clone().then(ours);
+    let branch = trunk.clone().then_signed(
+        theirs,
+        "330",
+        &example::signing_key("330"),
+        example::body(theirs),
+    );
+    let head = main.head("373");
+    let forks = [vec![branch.entries().last().unwrap().clone()]];
+    Export { entries: main.entries(), head: &head, peer_heads: &[], forks: &forks, exported_at: main.now() }.to_text()
+}
+
+#[test]
+fn a_fork_is_proven_by_two_signatures_of_the_sequencer_and_an_accept_in_any_branch_counts() {
+    let directory = example::directory();
+    let proof = check(&forked_export(&Story::offered(), E::Decline, E::Accept), &directory).unwrap();
+    assert_eq!(proof.forks[0].sequence, 1);
+    assert_eq!(proof.responsible, code("330"), "never nobody, and an accept once given is kept");
+    let proof = check(&forked_export(&Story::offered(), E::Decline, E::Redirect), &directory).unwrap();
+    assert_eq!(proof.responsible, code("373"));
+    let same = check(&forked_export(&Story::offered(), E::Decline, E::Decline), &directory);
+    assert_eq!(same.unwrap_err()[0].sequence, Some(1), "the same entry twice is no fork");
+}
+
+#[test]
+fn two_versions_of_an_originating_entry_are_no_fork_without_two_receipts() {
+    let trunk = Story::offered();
+    let main = trunk.clone().then(E::Acknowledge);
+    let lost: Entry = trunk.draft(E::Withdraw, "373", &example::signing_key("373"), example::body(E::Withdraw));
+    let head = main.head("330");
+    let forks = [vec![lost]];
+    let text =
+        Export { entries: main.entries(), head: &head, peer_heads: &[], forks: &forks, exported_at: main.now() }
+            .to_text();
+    assert_eq!(check(&text, &example::directory()).unwrap_err()[0].sequence, Some(1));
+}
+
+#[test]
+fn the_exporters_head_must_be_its_own_and_true() {
+    let story = settled();
+    let directory = example::directory();
+    let forged = |by: &str, key: &str| {
+        let content = story.head(by).content().clone();
+        let head = Envelope::sign(content, &example::signing_key(key));
+        Export { entries: story.entries(), head: &head, peer_heads: &[], forks: &[], exported_at: story.now() }.to_text()
+    };
+    assert!(check(&forged("330", "330"), &directory).is_ok());
+    assert!(check(&forged("330", "373"), &directory).is_err());
+    let mut content = story.head("330").content().clone();
+    content.stage = Stage::Accepted;
+    let head = Envelope::sign(content, &example::signing_key("330"));
+    let text = Export { entries: story.entries(), head: &head, peer_heads: &[], forks: &[], exported_at: story.now() }
+        .to_text();
+    assert_eq!(check(&text, &directory).unwrap_err()[0].sequence, Some(5));
+}
+
+#[test]
+fn bytes_that_are_no_export_get_an_error_and_never_a_panic() {
+    for text in ["", "{}", "[]", "{\"format\":\"cme-ledger/1\"}", "{\"format\":\"cme-ledger/2\"}", "\u{0}"] {
+        assert!(check(text, &example::directory()).is_err());
+    }
+    let sound = export(&settled());
+    for cut in (0..sound.len()).step_by(97) {
+        assert!(check(&sound[..cut], &example::directory()).is_err(), "cut at {cut}");
+    }
+    let json = Json::decode(sound.as_bytes(), &cme_spec::canonical::Limits::COLLECTION).unwrap();
+    for member in ["transfer", "originating", "receiving", "exportedBy", "entries", "head", "peerHeads", "forks"] {
+        let mut without = json.clone().into_value();
+        without.as_object_mut().unwrap().remove(member);
+        assert!(check(&without.to_string(), &example::directory()).is_err(), "without {member}");
+    }
+}
