@@ -2,5 +2,6 @@
 
 pub mod authority_register;
 pub mod codes;
+pub mod facts;
 pub mod ids;
 pub mod working_days;
