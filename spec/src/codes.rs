@@ -106,7 +106,7 @@ where
 pub(crate) fn code_list_schema<T: CodeList>(
     summary: &str,
 ) -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-    let mut description = summary.trim().to_owned();
+    let mut description = summary.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     for code in T::ALL {
         description.push_str("\n- `");
         description.push_str(code.code());

@@ -17,7 +17,7 @@ identifier!(
     Postcode,
     pattern: "^(GIR 0AA|([A-Z][0-9]{1,2}|[A-Z][A-HJ-Y][0-9]{1,2}|[A-Z][0-9][A-Z]|[A-Z][A-HJ-Y][0-9]?[A-Z]) [0-9][A-Z]{2})$",
     description: "United Kingdom postcode in upper case with one space before the last three characters. Pseudo-postcodes (ZZ99) and BFPO numbers are refused.",
-    example: "ZE1 0AA"
+    example: "ZE9 9ZZ"
 );
 masked_debug!(Postcode, "********");
 
