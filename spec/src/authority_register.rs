@@ -1,20 +1,20 @@
 //! The local authorities of the United Kingdom with the days on which each code was theirs.
 //!
-//! An authority is a code and a date: codes vanish on reorganisation (Cumbria, 909) and ONS codes change under a
-//! code that stays (Barnsley, 370). So every question that has one answer takes a date, and how many authorities
-//! there are is counted, never written down.
+//! An authority is a code and a date: codes vanish on reorganisation (Cumbria, 909) and ONS codes change
+//! under a code that stays (Barnsley, 370). So every question that has one answer takes a date, and how many
+//! authorities there are is counted, never written down.
 //!
 //! Sources: `data/la_register_history.csv` from `DfE`'s list of authorities
-//! (`dfe-analytical-services/dfe-published-data-qa`, `data/las.csv`), in which a first day of 2009-01-01 means "no
-//! later than"; `data/la_register_other_nations.csv` from the same, without dates;
-//! `data/la_successors.csv` from the structural changes orders that it names.
+//! (`dfe-analytical-services/dfe-published-data-qa`, `data/las.csv`), in which a first day of 2009-01-01
+//! means "no later than"; `data/la_register_other_nations.csv` from the same, without dates;
+//! `data/la_successors.csv` from what each of its rows names, structural changes orders for the most part.
 //!
-//! In the successor data the column `confidence` is about the succession and `residuary_confidence` about which
-//! successor is residuary; `V` was read in the source named, `M` was not confirmed. Where an order divides a
-//! county it names no one heir to its cases, so those marks are `M`: a choice that the directory, which alone
-//! binds, may make otherwise. Five counties that ended in 2009 have no code in the data and hence no successor rows.
-//! Surrey (936), whose succession by East and West Surrey on 1 April 2027 is announced, has none either: the codes
-//! of its successors are not known yet.
+//! In the successor data the column `confidence` is about the succession and `residuary_confidence` about
+//! which successor is residuary; `V` was read in the source named, `M` was not confirmed. Which part of a
+//! divided county inherits its cases was found in no source, so those marks are `M`: a choice that the
+//! directory, which alone binds, may make otherwise. Five counties that ended in 2009 have no code in the
+//! data and hence no successor rows. Surrey (936), whose succession by East and West Surrey on 1 April 2027
+//! is announced, has none either: the codes of its successors are not known yet.
 //!
 //! CSV is read by a splitter of a page rather than by a crate: the files are ours, without line breaks inside
 //! fields, and one dependency less is one fewer to audit in a crate that everybody builds on.
@@ -69,7 +69,8 @@ pub enum AuthorityKind {
     London,
     /// County council above districts.
     County,
-    /// Authority in Wales, Scotland or Northern Ireland: outside the protocol, but a place to which children move.
+    /// Authority in Wales, Scotland or Northern Ireland: outside the protocol, but a place to which children
+    /// move.
     OtherNation,
 }
 
@@ -82,7 +83,7 @@ pub struct Successor {
     pub residuary: bool,
     /// Last day of the authority that ended.
     pub predecessor_valid_to: Date,
-    /// Instrument that made the change.
+    /// Instrument that made the change, or who reports it.
     pub source: String,
     /// Whether the succession itself was read in the source.
     pub succession_confirmed: bool,
@@ -156,8 +157,8 @@ impl AuthorityRegister {
         last_days.into_iter().filter_map(|(code, last_day)| Some((code, last_day?))).collect()
     }
 
-    /// The successors of a code that ended; empty for a code that did not, or whose successors are not known. A
-    /// change of ONS code alone is no succession.
+    /// The successors of a code that ended; empty for a code that did not, or whose successors are not known.
+    /// A change of ONS code alone is no succession.
     pub fn successors(&self, code: AuthorityCode) -> &[Successor] {
         self.successors.get(&code).map_or(&[], Vec::as_slice)
     }

@@ -1,9 +1,10 @@
-//! Code lists: every closed set of words that an entry may use, with the label people read and where it comes from.
+//! Code lists: every closed set of words that an entry may use, with the label people read and where it comes
+//! from.
 //!
-//! A list is an enum made by one macro, so that its codes, labels, sources, JSON form and schema cannot disagree.
-//! [`catalogue`] gives them all as data. Lists that the Department for Education publishes keep its labels word for
-//! word; the kebab-case codes for them are this protocol's. A source that ends in "unconfirmed" was not read in an
-//! original.
+//! A list is an enum made by one macro, so that its codes, labels, sources, JSON form and schema cannot
+//! disagree. [`catalogue`] gives them all as data. Lists that the Department for Education publishes keep its
+//! labels word for word; the kebab-case codes for them are this protocol's. A source that ends in
+//! "unconfirmed" was not read in an original.
 //!
 //! What is absent is meant: no list by which a case ends has a word for "checks found nothing".
 
@@ -105,7 +106,7 @@ where
 pub(crate) fn code_list_schema<T: CodeList>(
     summary: &str,
 ) -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-    let mut description = summary.trim().to_owned();
+    let mut description = summary.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     for code in T::ALL {
         description.push_str("\n- `");
         description.push_str(code.code());
@@ -119,7 +120,8 @@ pub(crate) fn code_list_schema<T: CodeList>(
         .into()
 }
 
-/// Makes an enum of a documented list of `Variant = "code", "label";` lines. A line may name a source of its own.
+/// Makes an enum of a documented list of `Variant = "code", "label";` lines. A line may name a source of its
+/// own.
 macro_rules! code_list {
     (@source $list:expr) => { $list };
     (@source $list:expr, $own:expr) => { $own };

@@ -13,6 +13,7 @@ pub mod directory;
 pub mod entry;
 pub mod envelope;
 pub mod example;
+pub mod facts;
 pub mod ids;
 pub mod instant;
 pub mod ledger;

@@ -1,9 +1,9 @@
 //! English working days and the deadlines counted in them.
 //!
-//! A working day is Monday to Friday less the bank holidays of England and Wales, by London dates. It is not a school
-//! day: those follow each school's terms. Which days are bank holidays is data, since one-off holidays are
-//! proclaimed at short notice; past the last day for which the data speaks no answer is given, because a deadline
-//! worked out without the holidays would fall due too early.
+//! A working day is Monday to Friday less the bank holidays of England and Wales, by London dates. It is not
+//! a school day: those follow each school's terms. Which days are bank holidays is data, since one-off
+//! holidays are proclaimed at short notice; past the last day for which the data speaks no answer is given,
+//! because a deadline worked out without the holidays would fall due too early.
 //!
 //! Source of the list compiled in: GOV.UK's own bank holiday data (`alphagov/frontend`,
 //! `lib/data/bank-holidays.json`), 2024 to 2028. The directory's signed policy carries the list that binds.
@@ -19,8 +19,9 @@ use crate::authority_register::csv::split_line;
 
 /// London's time zone, compiled in: no file of the machine decides a deadline.
 ///
-/// Summer time runs from the last Sunday in March to the last Sunday in October and changes at 01:00 UTC (Summer Time
-/// Act 1972 as it has stood since the Summer Time Order 2002; citation unconfirmed). The protocol has no earlier dates.
+/// Summer time runs from the last Sunday in March to the last Sunday in October and changes at 01:00 UTC
+/// (Summer Time Act 1972 as it has stood since the Summer Time Order 2002; citation unconfirmed). The
+/// protocol has no earlier dates.
 static LONDON: LazyLock<TimeZone> = LazyLock::new(|| {
     TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0/2")
         .unwrap_or_else(|error| panic!("London's time zone compiled in is malformed: {error}"))
@@ -97,8 +98,8 @@ fn parse_bank_holidays(text: &str) -> Option<Vec<Date>> {
 }
 
 impl WorkingDays {
-    /// The calendar in which `holidays` are no working days and of which nothing is known after `through`. Holidays
-    /// after `through` are of no effect.
+    /// The calendar in which `holidays` are no working days and of which nothing is known after `through`.
+    /// Holidays after `through` are of no effect.
     pub fn new(holidays: impl IntoIterator<Item = Date>, through: Date) -> Self {
         Self { holidays: holidays.into_iter().filter(|holiday| *holiday <= through).collect(), through }
     }
@@ -123,8 +124,8 @@ impl WorkingDays {
         !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.holidays.contains(&date)
     }
 
-    /// The `count`-th working day after `date`; `date` itself for a count of 0. The day one starts from never counts,
-    /// whether a working day or not.
+    /// The `count`-th working day after `date`; `date` itself for a count of 0. The day one starts from never
+    /// counts, whether a working day or not.
     pub fn add(&self, date: Date, count: u32) -> Result<Date, CalendarError> {
         let past = CalendarError::PastHolidays { through: self.through };
         if date > self.through {
@@ -145,7 +146,8 @@ impl WorkingDays {
         Ok(day)
     }
 
-    /// The deadline `count` working days after the London date of `received_at`, at the end of that London day.
+    /// The deadline `count` working days after the London date of `received_at`, at the end of that London
+    /// day.
     pub fn deadline(&self, received_at: Timestamp, count: u32) -> Result<Deadline, CalendarError> {
         let due = self.add(london_date(received_at), count)?;
         let next = due.tomorrow().map_err(|_| CalendarError::OutOfRange)?;

@@ -1,7 +1,7 @@
 //! One line of RFC 4180 into its fields.
 //!
-//! Records end at the line: a quoted field may hold commas and doubled quotes, not line breaks. The data compiled
-//! into this crate needs no more.
+//! Records end at the line: a quoted field may hold commas and doubled quotes, not line breaks. The data
+//! compiled into this crate needs no more.
 
 use std::borrow::Cow;
 

@@ -86,8 +86,9 @@ pub enum RegisterError {
 }
 
 impl AuthorityRegister {
-    /// The register of a history of authorities (`dfe_code,gss_code,name,region,type,valid_from,valid_to`) and of
-    /// their successors (`code,valid_to,successor_code,residuary,source,confidence,residuary_confidence`).
+    /// The register of a history of authorities (`dfe_code,gss_code,name,region,type,valid_from,valid_to`)
+    /// and of their successors
+    /// (`code,valid_to,successor_code,residuary,source,confidence,residuary_confidence`).
     pub fn from_england_csv(history: &str, successors: &str) -> Result<Self, RegisterError> {
         let rows = records(history, &ENGLAND_HEADER)?
             .iter()

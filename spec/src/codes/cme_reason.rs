@@ -3,7 +3,8 @@
 use super::{DFE_DATA_DICTIONARY, code_list};
 
 code_list! {
-    /// Main reason for which a child is missing education: the Department for Education's twenty, since autumn 2025.
+    /// Main reason for which a child is missing education: the Department for Education's twenty, since
+    /// autumn 2025.
     CmeReason, source: DFE_DATA_DICTIONARY;
     MovedInFromAnotherLa = "moved-in-from-another-la", "Moved in from another local authority";
     MovedInFromAnotherCountry = "moved-in-from-another-country", "Moved in from another country";

@@ -67,8 +67,8 @@ pub enum DeletionGroundError {
 
 /// A deletion ground together with the year of its regulations.
 ///
-/// The letters changed meaning between 2006 and 2024 (another school was `b` and is `a`), so a letter without a year
-/// is refused. Letters of 2006 are carried as they are and not interpreted.
+/// The letters changed meaning between 2006 and 2024 (another school was `b` and is `a`), so a letter without
+/// a year is refused. Letters of 2006 are carried as they are and not interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "Unchecked")]
 pub struct DeletionGroundRef {

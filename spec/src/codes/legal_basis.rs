@@ -47,9 +47,10 @@ const SETTLED_BASES_IN_FORCE: Date = date(2021, 1, 1);
 impl LegalBasis {
     /// Whether the basis is in force on `on`.
     ///
-    /// Sections 16LA and 436F were enacted on 29 April 2026 and need commencement regulations, of which none was known
-    /// in November 2026 (section 78 of the Act): not in force before that day, unconfirmed from it. For the settled bases
-    /// the days before 2021 were not looked up and are unconfirmed; the protocol has no entries that old.
+    /// Sections 16LA and 436F were enacted on 29 April 2026 and need commencement regulations, of which none
+    /// was known in November 2026 (section 78 of the Act): not in force before that day, unconfirmed from it.
+    /// For the settled bases the days before 2021 were not looked up and are unconfirmed; the protocol has no
+    /// entries that old.
     pub fn in_force(self, on: Date) -> InForce {
         match self {
             Self::ChildrenAct2004S16la | Self::EducationAct1996S436f => {

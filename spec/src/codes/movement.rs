@@ -17,7 +17,8 @@ code_list! {
 }
 
 code_list! {
-    /// How a child is housed. No kind is a ground for refusing responsibility, and none says that a place is a refuge.
+    /// How a child is housed. No kind is a ground for refusing responsibility, and none says that a place is
+    /// a refuge.
     ResidenceKind, source: THIS_PROTOCOL;
     Settled = "settled", "Settled home";
     Temporary = "temporary", "Temporary accommodation";

@@ -3,7 +3,8 @@
 use super::{THIS_PROTOCOL, code_list};
 
 code_list! {
-    /// Outcome that settles a transfer. Checks that found nothing are none: such a case stays open under review.
+    /// Outcome that settles a transfer. Checks that found nothing are none: such a case stays open under
+    /// review.
     OutcomeKind, source: THIS_PROTOCOL;
     OnRollAttending = "on-roll-attending", "On a school's roll and attendance begun";
     HomeEducationSuitable = "home-education-suitable", "Home education, assessed as suitable";

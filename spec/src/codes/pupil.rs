@@ -54,7 +54,8 @@ code_list! {
 }
 
 code_list! {
-    /// Kind of provision at which a child was last known: the settings of the elective home education collection.
+    /// Kind of provision at which a child was last known: the settings of the elective home education
+    /// collection.
     LastKnownProvision, source: DFE_DATA_DICTIONARY;
     Academy = "academy", "Academy";
     AlternativeProvision = "alternative-provision", "Alternative provision";

@@ -17,7 +17,8 @@ code_list! {
 }
 
 code_list! {
-    /// Ground for declining an offer. Temporary accommodation is none, and neither are checks that found nothing.
+    /// Ground for declining an offer. Temporary accommodation is none, and neither are checks that found
+    /// nothing.
     DeclineReason, source: THIS_PROTOCOL;
     ChildNotResidentHere = "child-not-resident-here", "The child is not resident in this area";
     NeverResidentHere = "never-resident-here", "The child never lived in this area";

@@ -6,8 +6,9 @@ use super::{IdError, digit, text_conversions};
 
 /// The three-digit `DfE` code of a local authority, as digits.
 ///
-/// A code says nothing about whether such an authority exists, or existed on a given day: that is a question for
-/// the register of authorities, which needs a date. Ordered as text, which is also the order of the numbers.
+/// A code says nothing about whether such an authority exists, or existed on a given day: that is a question
+/// for the register of authorities, which needs a date. Ordered as text, which is also the order of the
+/// numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthorityCode([u8; 3]);
 

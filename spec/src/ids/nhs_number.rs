@@ -1,8 +1,8 @@
 //! The NHS number.
 //!
-//! Ten digits. The first nine are weighted 10 down to 2; eleven less the sum modulo 11 is the check digit, where
-//! 11 counts as 0 and 10 means that no number begins with those nine digits. Source: NHS Data Dictionary, by way
-//! of `DFE-Digital/SUI_Matcher`. Numbers that begin 999 are kept for tests (unconfirmed).
+//! Ten digits. The first nine are weighted 10 down to 2; eleven less the sum modulo 11 is the check digit,
+//! where 11 counts as 0 and 10 means that no number begins with those nine digits. Source: NHS Data
+//! Dictionary, by way of `DFE-Digital/SUI_Matcher`. Numbers that begin 999 are kept for tests (unconfirmed).
 
 use std::str::FromStr;
 

@@ -1,9 +1,9 @@
 //! The postcode.
 //!
-//! The grammar is that of the regular expression in the Home Office *Bulk Data Transfer* specification of
-//! 12 November 2015, with one fault mended: there each of `^` and `$` binds to one branch of the alternation, so
-//! text around a postcode passes. Pseudo-postcodes such as `ZZ99` fail by the grammar, as do BFPO numbers; whoever
-//! has no fixed abode is described as such, not by a postcode.
+//! The grammar is that of the regular expression in the Home Office *Bulk Data Transfer* specification of 12
+//! November 2015, with one fault mended: there each of `^` and `$` binds to one branch of the alternation, so
+//! text around a postcode passes. Pseudo-postcodes such as `ZZ99` fail by the grammar, as do BFPO numbers;
+//! whoever has no fixed abode is described as such, not by a postcode.
 
 use std::str::FromStr;
 
@@ -17,7 +17,7 @@ identifier!(
     Postcode,
     pattern: "^(GIR 0AA|([A-Z][0-9]{1,2}|[A-Z][A-HJ-Y][0-9]{1,2}|[A-Z][0-9][A-Z]|[A-Z][A-HJ-Y][0-9]?[A-Z]) [0-9][A-Z]{2})$",
     description: "United Kingdom postcode in upper case with one space before the last three characters. Pseudo-postcodes (ZZ99) and BFPO numbers are refused.",
-    example: "ZE1 0AA"
+    example: "ZE9 9ZZ"
 );
 masked_debug!(Postcode, "********");
 
@@ -31,7 +31,8 @@ impl Postcode {
         &self.0[..self.0.len() - INWARD_LENGTH - 1]
     }
 
-    /// The part up to the first character after the space, such as `S1 2`: the finest part that is no address.
+    /// The part up to the first character after the space, such as `S1 2`: the finest part that is no
+    /// address.
     pub fn sector(&self) -> &str {
         &self.0[..=self.0.len() - INWARD_LENGTH]
     }
@@ -64,8 +65,8 @@ impl FromStr for Postcode {
     }
 }
 
-/// A district: the shapes `A9`, `A99`, `A9A`, `AA9`, `AA99`, `AA9A` and, since the published expression makes the
-/// digit of the last one optional, `AAA`. `I` and `Z` never stand second.
+/// A district: the shapes `A9`, `A99`, `A9A`, `AA9`, `AA99`, `AA9A` and, since the published expression makes
+/// the digit of the last one optional, `AAA`. `I` and `Z` never stand second.
 fn is_outward(outward: &[u8]) -> bool {
     let letter = u8::is_ascii_uppercase;
     let digit = u8::is_ascii_digit;

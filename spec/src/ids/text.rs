@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// Leaves the value that `parse` makes of a text; any other kind of value, and any refusal of `parse`, becomes
-/// an error that holds no part of the input.
+/// Leaves the value that `parse` makes of a text; any other kind of value, and any refusal of `parse`,
+/// becomes an error that holds no part of the input.
 pub(crate) fn deserialize<'de, D, T, E>(
     deserializer: D,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -68,4 +68,17 @@ where
     fn visit_f64<R: Error>(self, _: f64) -> Result<T, R> {
         Err(R::custom(NOT_A_STRING))
     }
+}
+
+/// A calendar date written `YYYY-MM-DD` and in no other form; for personal dates, whose text no error may
+/// repeat.
+pub(crate) fn deserialize_date<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<jiff::civil::Date, D::Error> {
+    deserialize(deserializer, |text| {
+        text.parse::<jiff::civil::Date>()
+            .ok()
+            .filter(|date| date.to_string() == text)
+            .ok_or("a date written YYYY-MM-DD is needed")
+    })
 }

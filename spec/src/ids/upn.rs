@@ -1,15 +1,15 @@
 //! The unique pupil number.
 //!
-//! Thirteen characters: check letter, issuing authority (3 digits), establishment (4), year of allocation (2),
-//! serial (3). The check letter is the sum of characters 2 to 13, each times its position, modulo 23, looked
-//! up in [`ALPHABET`]. A temporary number has a letter in place of its last digit, counted as its index in the
-//! same alphabet. Source: `DfE`, *Unique pupil numbers (UPNs): a guide for schools and local authorities*,
-//! version 1.2, by way of rule 1510 of `data-to-insight/CIN-validator`.
+//! Thirteen characters: check letter, issuing authority (3 digits), establishment (4), year of allocation
+//! (2), serial (3). The check letter is the sum of characters 2 to 13, each times its position, modulo 23,
+//! looked up in [`ALPHABET`]. A temporary number has a letter in place of its last digit, counted as its
+//! index in the same alphabet. Source: `DfE`, *Unique pupil numbers (UPNs): a guide for schools and local
+//! authorities*, version 1.2, by way of rule 1510 of `data-to-insight/CIN-validator`.
 //!
 //! What the arithmetic guarantees: 23 is a prime above every weight (2 to 13) and every difference of two
 //! digits (1 to 9), so one changed digit, and two digits exchanged anywhere, always change the letter. The
-//! one blind spot is the last place, where a digit and the letter of equal value (`0` and `A`, `1` and `B`, up
-//! to `9` and `K`) cannot be told apart.
+//! one blind spot is the last place, where a digit and the letter of equal value (`0` and `A`, `1` and `B`,
+//! up to `9` and `K`) cannot be told apart.
 
 use std::str::FromStr;
 
@@ -135,7 +135,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Products in the order of the positions 2 to 13, noughts left out; establishment 0000 belongs to no school.
+    /// Products in the order of the positions 2 to 13, noughts left out; establishment 0000 belongs to no
+    /// school.
     #[test]
     fn agrees_with_letters_worked_by_hand() {
         for (authority, year, serial, sum) in [

@@ -17,7 +17,7 @@ identifier!(
     Uprn,
     pattern: "^[1-9][0-9]{0,11}$",
     description: "Unique property reference number: 1 to 12 digits, no leading zero, as a string.",
-    example: "100000000001"
+    example: "999999999999"
 );
 masked_debug!(Uprn, "************");
 
