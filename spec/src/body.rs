@@ -15,8 +15,8 @@ pub use self::offer::{
 pub use self::outcome::{DuplicateOf, Outcome, OutcomeEntry, Retract};
 pub use self::parts::{Correction, Enquiry, Evidence, Officer, Salt};
 pub use self::reply::{
-    Accept, Acknowledge, Contest, Correct, Decline, Redirect, RequestInformation, Residence, SupplyInformation,
-    Uphold, Withdraw,
+    Accept, Acknowledge, Contest, Correct, Decline, Redirect, RequestInformation, Residence,
+    SupplyInformation, Uphold, Withdraw,
 };
 use crate::canonical::{Json, ShapeError};
 use crate::entry::EntryType;

@@ -204,7 +204,8 @@ impl Json {
     ///
     /// Implements: CAN-009
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
-        serde_path_to_error::deserialize(&self.0).map_err(|error| ShapeError { pointer: pointer_of(error.path()) })
+        serde_path_to_error::deserialize(&self.0)
+            .map_err(|error| ShapeError { pointer: pointer_of(error.path()) })
     }
 
     /// The value, for looking at.
@@ -247,6 +248,9 @@ impl Json {
     }
 
     /// The canonical bytes as text.
+    ///
+    /// # Panics
+    /// Never: the bytes are made of strings.
     pub fn canonical_text(&self) -> String {
         String::from_utf8(self.canonical_bytes()).expect("canonical bytes are made of UTF-8 strings")
     }
@@ -266,9 +270,12 @@ impl Serialize for Json {
 fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
-    for segment in path.iter() {
+    for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Seq { index } => {
+                pointer.push('/');
+                pointer.push_str(&index.to_string());
+            }
             Segment::Map { key } => {
                 pointer.push('/');
                 pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
@@ -322,7 +329,8 @@ fn decode_value(bytes: &[u8], limits: &Limits) -> Result<Value, DecodeError> {
     if bytes.len() > limits.bytes_max {
         return Err(DecodeError::TooLarge { limit: limits.bytes_max });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 { offset: error.valid_up_to() })?;
     let fault = Cell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
     let strict = Strict { limits, depth: 0, fault: &fault };

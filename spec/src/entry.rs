@@ -10,8 +10,8 @@ use crate::codes::ClockClass;
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
-use crate::ledger::Ledger;
 use crate::instant::{EntryId, Instant, ResponsibilityId, TransferId};
+use crate::ledger::Ledger;
 use crate::receipt::Receipt;
 use crate::signature::{DetachedJws, PublicKey, SignatureError, SigningKey};
 
@@ -22,7 +22,9 @@ pub const PROTOCOL: &str = "1.0";
 pub const RECEIPTS_MAX: usize = 2;
 
 /// What an entry does. The codes are those of the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryType {
     /// The originating authority offers the child.
@@ -191,7 +193,13 @@ impl Header {
     /// The header of the entry after the ledger's newest; [`Entry::sign`] fills in the body's digest.
     ///
     /// `created_at` is raised to the predecessor's when the author's clock is behind it.
-    pub fn following(ledger: &Ledger, kind: EntryType, author: AuthorityCode, id: EntryId, created_at: Instant) -> Self {
+    pub fn following(
+        ledger: &Ledger,
+        kind: EntryType,
+        author: AuthorityCode,
+        id: EntryId,
+        created_at: Instant,
+    ) -> Self {
         let terms = &ledger.terms;
         let recipient = if author == terms.receiving { terms.originating } else { terms.receiving };
         Self {
@@ -277,7 +285,14 @@ impl Entry {
             .and_then(|signature| signature.read().ok())
             .ok_or_else(|| ShapeError::at("/signature"))?;
         let header_digest = header_json.digest();
-        Ok(Self { header, header_json, header_digest, body: read_body(json)?, signature, receipts: read_receipts(json)? })
+        Ok(Self {
+            header,
+            header_json,
+            header_digest,
+            body: read_body(json)?,
+            signature,
+            receipts: read_receipts(json)?,
+        })
     }
 
     /// Makes and signs an entry; `body_digest` of the header is set from the body.
@@ -289,7 +304,14 @@ impl Entry {
         let header_json = Json::from_typed(&header).expect("a typed header stays within the canonical form");
         let signature = key.sign(&header_json);
         let header_digest = header_json.digest();
-        Self { header, header_json, header_digest, body: Body::Present(body), signature, receipts: Vec::new() }
+        Self {
+            header,
+            header_json,
+            header_digest,
+            body: Body::Present(body),
+            signature,
+            receipts: Vec::new(),
+        }
     }
 
     /// The header as typed.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 pub use self::bodies::{SALT, body};
 pub use self::story::Story;
 use crate::directory::{Authority, Availability, Contact, Directory, FORMAT, Key, Policy};
-use crate::envelope::Envelope;
 use crate::entry::{EntryType, HeadRef};
+use crate::envelope::Envelope;
 use crate::ids::{AuthorityCode, GssCode};
 use crate::instant::{EntryId, Instant, TransferId};
 use crate::ledger::Stage;
@@ -182,13 +182,15 @@ pub fn problem(kind: ProblemType) -> Problem {
     let problem = Problem::new(kind);
     let head = HeadRef { sequence: 3, header_digest: Digest::of(b"an example header") };
     match kind {
-        ProblemType::SequenceConflict | ProblemType::SequenceGap | ProblemType::Forked => problem.head(Some(head)),
+        ProblemType::SequenceConflict | ProblemType::SequenceGap | ProblemType::Forked => {
+            problem.head(Some(head))
+        }
         ProblemType::BodyInvalid => problem.pointer("/child/dateOfBirth"),
         ProblemType::Malformed => problem.detail("not JSON at line 1 column 17"),
         ProblemType::TooLarge => problem.limit(262_144),
-        ProblemType::NotAllowedInStage => {
-            problem.stage(Stage::Accepted).detail(format!("{} is not allowed while accepted", EntryType::Decline))
-        }
+        ProblemType::NotAllowedInStage => problem
+            .stage(Stage::Accepted)
+            .detail(format!("{} is not allowed while accepted", EntryType::Decline)),
         _ => problem,
     }
 }

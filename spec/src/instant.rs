@@ -73,7 +73,10 @@ impl FromStr for Instant {
         };
         let Some((b'Z', rest)) = bytes.split_last() else { return Err(InstantError) };
         let length = rest.len() == 19 || (21..=29).contains(&rest.len());
-        if !length || !rest.iter().enumerate().all(|(index, byte)| form(index, *byte)) || text.starts_with("0000") {
+        if !length
+            || !rest.iter().enumerate().all(|(index, byte)| form(index, *byte))
+            || text.starts_with("0000")
+        {
             return Err(InstantError);
         }
         // A leap second has no place in the arithmetic of deadlines; RFC 3339 allows it, this profile doesn't.

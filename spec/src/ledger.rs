@@ -21,7 +21,9 @@ use crate::instant::{Instant, TransferId};
 use crate::receipt::Receipt;
 
 /// Where a ledger stands, as a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Offered; nobody at the receiving authority has been named yet.
@@ -399,7 +401,9 @@ fn transition(
     let by_receiving = author == ledger.terms.receiving;
     let may_write = match kind {
         E::Offer | E::Contest | E::Withdraw => !by_receiving,
-        E::Acknowledge | E::Accept | E::Decline | E::Uphold | E::Redirect | E::Outcome | E::Retract => by_receiving,
+        E::Acknowledge | E::Accept | E::Decline | E::Uphold | E::Redirect | E::Outcome | E::Retract => {
+            by_receiving
+        }
         E::RequestInformation | E::SupplyInformation | E::Correct => true,
     };
     if !may_write {
@@ -419,14 +423,16 @@ fn transition(
         (E::Redirect, S::Offered { .. } | S::Acknowledged { .. } | S::Contested { .. }) => {
             S::Redirected { closed: start }
         }
-        (E::Withdraw, S::Offered { .. } | S::Acknowledged { .. } | S::Declined { .. } | S::Contested { .. }) => {
-            S::Withdrawn { closed: start }
-        }
+        (
+            E::Withdraw,
+            S::Offered { .. } | S::Acknowledged { .. } | S::Declined { .. } | S::Contested { .. },
+        ) => S::Withdrawn { closed: start },
         (E::Outcome, S::Accepted { acceptance, .. }) => S::Settled { acceptance },
         (E::Retract, S::Settled { acceptance }) => S::Accepted { acceptance, reviewed: start },
-        (E::RequestInformation | E::SupplyInformation, S::Offered { .. } | S::Acknowledged { .. } | S::Contested { .. }) => {
-            state
-        }
+        (
+            E::RequestInformation | E::SupplyInformation,
+            S::Offered { .. } | S::Acknowledged { .. } | S::Contested { .. },
+        ) => state,
         (E::RequestInformation | E::SupplyInformation | E::Correct, S::Accepted { acceptance, reviewed }) => {
             S::Accepted { acceptance, reviewed: if by_receiving { start } else { reviewed } }
         }

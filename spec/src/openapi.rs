@@ -53,7 +53,12 @@ macro_rules! signed_form {
 
 signed_form!(SignedReceipt, Receipt, receipt, "A receipt: the entry is stored. Never an acceptance.");
 signed_form!(SignedHead, Head, head, "A party's word on where its copy of a ledger ends.");
-signed_form!(SignedReconciliation, Reconciliation, reconciliation, "A party's count and digest of the shared ledgers.");
+signed_form!(
+    SignedReconciliation,
+    Reconciliation,
+    reconciliation,
+    "A party's count and digest of the shared ledgers."
+);
 signed_form!(SignedDirectory, crate::directory::Directory, directory, "One issue of the directory.");
 
 /// The body that belongs to the header's type, or null.
@@ -86,8 +91,19 @@ macro_rules! bodies {
 }
 
 bodies!(
-    Offer, Acknowledge, RequestInformation, SupplyInformation, Accept, Decline, Contest, Uphold, Redirect, Withdraw,
-    OutcomeEntry, Retract, Correct
+    Offer,
+    Acknowledge,
+    RequestInformation,
+    SupplyInformation,
+    Accept,
+    Decline,
+    Contest,
+    Uphold,
+    Redirect,
+    Withdraw,
+    OutcomeEntry,
+    Retract,
+    Correct
 );
 
 fn name_of<T: ToSchema>() -> String {
@@ -96,8 +112,10 @@ fn name_of<T: ToSchema>() -> String {
 
 /// The document of version 1. Implements: TRN-001
 pub fn document() -> OpenApi {
-    use utoipa::openapi::{ContactBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder, PathsBuilder, ServerBuilder};
     use utoipa::openapi::tag::TagBuilder;
+    use utoipa::openapi::{
+        ContactBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder, PathsBuilder, ServerBuilder,
+    };
     let info = InfoBuilder::new()
         .title("CME transfer protocol")
         .version(env!("CARGO_PKG_VERSION"))
@@ -105,7 +123,9 @@ pub fn document() -> OpenApi {
             "How English local authorities hand over responsibility for children missing education. \
              The normative text is in spec/text; this document gives the shapes and the refusals.",
         ))
-        .license(Some(LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build()))
+        .license(Some(
+            LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build(),
+        ))
         .contact(Some(ContactBuilder::new().name(Some("The maintainers")).build()))
         .build();
     let mut paths = PathsBuilder::new();
@@ -250,7 +270,8 @@ fn hoist_variants(document: &mut OpenApi) {
     for item in &mut union.items {
         let RefOr::T(Schema::Object(variant)) = item else { continue };
         let Some(RefOr::T(Schema::Object(kind))) = variant.properties.get("kind") else { continue };
-        let Some(code) = kind.enum_values.as_ref().and_then(|codes| codes.first()).and_then(|code| code.as_str())
+        let Some(code) =
+            kind.enum_values.as_ref().and_then(|codes| codes.first()).and_then(|code| code.as_str())
         else {
             continue;
         };
@@ -266,7 +287,10 @@ fn hoist_variants(document: &mut OpenApi) {
 fn pascal_case(code: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
-        letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+        letters
+            .next()
+            .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+            .unwrap_or_default()
     };
     code.split('-').map(capital).collect()
 }

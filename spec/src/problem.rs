@@ -156,7 +156,10 @@ impl ProblemType {
 pub struct Problem {
     /// URN of a registered problem type.
     #[serde(rename = "type")]
-    #[schema(pattern = "^urn:cme:problem:v[0-9]+:[a-z-]+$", example = "urn:cme:problem:v1:sequence-conflict")]
+    #[schema(
+        pattern = "^urn:cme:problem:v[0-9]+:[a-z-]+$",
+        example = "urn:cme:problem:v1:sequence-conflict"
+    )]
     pub kind: String,
     /// One sentence, always the same for a type.
     pub title: String,
@@ -187,8 +190,15 @@ mod present_or_null {
     use super::HeadRef;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[expect(clippy::option_option, clippy::ref_option, reason = "the signature that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(head: &Option<Option<HeadRef>>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[expect(
+        clippy::option_option,
+        clippy::ref_option,
+        reason = "the signature that serde's `with` asks for"
+    )]
+    pub(super) fn serialize<S: Serializer>(
+        head: &Option<Option<HeadRef>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         head.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
 
@@ -286,7 +296,9 @@ mod tests {
 
     #[test]
     fn no_server_fault_or_overload_is_final() {
-        for problem in ProblemType::ALL.iter().filter(|problem| problem.status() >= 500 || problem.status() == 429) {
+        for problem in
+            ProblemType::ALL.iter().filter(|problem| problem.status() >= 500 || problem.status() == 429)
+        {
             assert_eq!(problem.next_step(), NextStep::Retry, "{problem:?}");
         }
     }

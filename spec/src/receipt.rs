@@ -136,6 +136,7 @@ pub struct ReconciledHead {
 /// When a sequence is beyond 2^53-1, which no ledger reaches.
 pub fn reconciliation_digest(mut heads: Vec<ReconciledHead>) -> Digest {
     heads.sort_unstable();
-    let items = heads.iter().map(|head| crate::canonical::Json::from_typed(head).expect("a typed head is canonical"));
+    let items =
+        heads.iter().map(|head| crate::canonical::Json::from_typed(head).expect("a typed head is canonical"));
     crate::canonical::Json::object([("heads", crate::canonical::Json::array(items))]).digest()
 }

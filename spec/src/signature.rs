@@ -1,6 +1,6 @@
 //! Detached JSON Web Signatures with Ed25519 over canonical JSON.
 //!
-//! The form is RFC 7515, appendix F (`protected..signature`), with `alg` EdDSA (RFC 8037). The payload is
+//! The form is RFC 7515, appendix F (`protected..signature`), with `alg` `EdDSA` (RFC 8037). The payload is
 //! never carried: each side makes it from the JSON value it holds, as RFC 8785 bytes. A key is named by
 //! its RFC 7638 thumbprint, so a name can't be given to another key.
 
@@ -28,7 +28,7 @@ pub enum SignatureError {
     /// The protected header is not an object with `alg`, `kid` and at most `typ`.
     #[error("the protected header is not of its form")]
     ProtectedHeader,
-    /// An algorithm other than EdDSA.
+    /// An algorithm other than `EdDSA`.
     #[error("an algorithm other than EdDSA")]
     Algorithm,
     /// The signature does not hold for these bytes and this key.
@@ -121,7 +121,9 @@ impl SigningKey {
 
     /// The key in a PKCS#8 document, version 1 (as OpenSSL writes it) or 2.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, SignatureError> {
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| SignatureError::PrivateKey).and_then(Self::of)
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
+            .map_err(|_| SignatureError::PrivateKey)
+            .and_then(Self::of)
     }
 
     fn of(pair: Ed25519KeyPair) -> Result<Self, SignatureError> {
@@ -190,7 +192,9 @@ impl DetachedJws {
         let (protected, signature) = self.text.split_once("..").ok_or(SignatureError::NotDetachedJws)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::NotDetachedJws)?;
         let input = signing_input(protected, &payload.canonical_bytes());
-        UnparsedPublicKey::new(&ED25519, key.0).verify(&input, &signature).map_err(|_| SignatureError::Mismatch)
+        UnparsedPublicKey::new(&ED25519, key.0)
+            .verify(&input, &signature)
+            .map_err(|_| SignatureError::Mismatch)
     }
 }
 
@@ -288,7 +292,10 @@ mod tests {
         for (protected, expected) in [
             (format!(r#"{{"alg":"none","kid":"{kid}"}}"#), SignatureError::Algorithm),
             (format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#), SignatureError::Algorithm),
-            (format!(r#"{{"alg":"EdDSA","kid":"{kid}","crit":["b64"],"b64":false}}"#), SignatureError::ProtectedHeader),
+            (
+                format!(r#"{{"alg":"EdDSA","kid":"{kid}","crit":["b64"],"b64":false}}"#),
+                SignatureError::ProtectedHeader,
+            ),
             (format!(r#"{{"alg":"EdDSA","alg":"EdDSA","kid":"{kid}"}}"#), SignatureError::ProtectedHeader),
             (r#"{"alg":"EdDSA"}"#.to_owned(), SignatureError::ProtectedHeader),
             ("[]".to_owned(), SignatureError::ProtectedHeader),

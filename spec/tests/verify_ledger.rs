@@ -12,13 +12,18 @@ use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, veri
 fn check(text: &str, directory: &Directory) -> Result<Proof, Vec<Finding>> {
     match LedgerFile::read(text.as_bytes()) {
         Ok(file) => verify(&file, directory),
-        Err(LedgerFileError::Decode { sequence, cause }) => Err(vec![Finding { sequence, what: cause.to_string() }]),
+        Err(LedgerFileError::Decode { sequence, cause }) => {
+            Err(vec![Finding { sequence, what: cause.to_string() }])
+        }
         Err(other) => Err(vec![Finding { sequence: None, what: other.to_string() }]),
     }
 }
 
 fn settled() -> Story {
-    Story::of(1, &[E::Offer, E::Acknowledge, E::RequestInformation, E::SupplyInformation, E::Accept, E::Outcome])
+    Story::of(
+        1,
+        &[E::Offer, E::Acknowledge, E::RequestInformation, E::SupplyInformation, E::Accept, E::Outcome],
+    )
 }
 
 /// The export of a story whose entries were changed behind the rules' back.
@@ -45,7 +50,10 @@ fn any_single_changed_byte_of_an_entry_is_found_and_its_sequence_named() {
     let directory = example::directory();
     assert!(check(&text, &directory).is_ok());
     let lines: Vec<&str> = text.lines().collect();
-    let first = lines.iter().position(|line| line.starts_with("{\"body\"") || line.starts_with("{\"header\"")).unwrap();
+    let first = lines
+        .iter()
+        .position(|line| line.starts_with("{\"body\"") || line.starts_with("{\"header\""))
+        .unwrap();
     let mut tried = 0;
     for sequence in 0..3_usize {
         let line = lines[first + sequence];
@@ -191,15 +199,12 @@ fn what_rests_on_a_disputed_accept_is_disputed_too() {
 
 fn forked_export(trunk: &Story, ours: E, theirs: E) -> String {
     let main = trunk.clone().then(ours);
-    let branch = trunk.clone().then_signed(
-        theirs,
-        "330",
-        &example::signing_key("330"),
-        example::body(theirs),
-    );
+    let branch =
+        trunk.clone().then_signed(theirs, "330", &example::signing_key("330"), example::body(theirs));
     let head = main.head("373");
-    let forks = [vec![branch.entries().last().unwrap().clone()]];
-    Export { entries: main.entries(), head: &head, peer_heads: &[], forks: &forks, exported_at: main.now() }.to_text()
+    let forks = [vec![branch.entries()[trunk.entries().len()].clone()]];
+    Export { entries: main.entries(), head: &head, peer_heads: &[], forks: &forks, exported_at: main.now() }
+        .to_text()
 }
 
 #[test]
@@ -218,12 +223,18 @@ fn a_fork_is_proven_by_two_signatures_of_the_sequencer_and_an_accept_in_any_bran
 fn two_versions_of_an_originating_entry_are_no_fork_without_two_receipts() {
     let trunk = Story::offered();
     let main = trunk.clone().then(E::Acknowledge);
-    let lost: Entry = trunk.draft(E::Withdraw, "373", &example::signing_key("373"), example::body(E::Withdraw));
+    let lost: Entry =
+        trunk.draft(E::Withdraw, "373", &example::signing_key("373"), example::body(E::Withdraw));
     let head = main.head("330");
     let forks = [vec![lost]];
-    let text =
-        Export { entries: main.entries(), head: &head, peer_heads: &[], forks: &forks, exported_at: main.now() }
-            .to_text();
+    let text = Export {
+        entries: main.entries(),
+        head: &head,
+        peer_heads: &[],
+        forks: &forks,
+        exported_at: main.now(),
+    }
+    .to_text();
     assert_eq!(check(&text, &example::directory()).unwrap_err()[0].sequence, Some(1));
 }
 
@@ -234,15 +245,28 @@ fn the_exporters_head_must_be_its_own_and_true() {
     let forged = |by: &str, key: &str| {
         let content = story.head(by).content().clone();
         let head = Envelope::sign(content, &example::signing_key(key));
-        Export { entries: story.entries(), head: &head, peer_heads: &[], forks: &[], exported_at: story.now() }.to_text()
+        Export {
+            entries: story.entries(),
+            head: &head,
+            peer_heads: &[],
+            forks: &[],
+            exported_at: story.now(),
+        }
+        .to_text()
     };
     assert!(check(&forged("330", "330"), &directory).is_ok());
     assert!(check(&forged("330", "373"), &directory).is_err());
     let mut content = story.head("330").content().clone();
     content.stage = Stage::Accepted;
     let head = Envelope::sign(content, &example::signing_key("330"));
-    let text = Export { entries: story.entries(), head: &head, peer_heads: &[], forks: &[], exported_at: story.now() }
-        .to_text();
+    let text = Export {
+        entries: story.entries(),
+        head: &head,
+        peer_heads: &[],
+        forks: &[],
+        exported_at: story.now(),
+    }
+    .to_text();
     assert_eq!(check(&text, &directory).unwrap_err()[0].sequence, Some(5));
 }
 
@@ -256,7 +280,9 @@ fn bytes_that_are_no_export_get_an_error_and_never_a_panic() {
         assert!(check(&sound[..cut], &example::directory()).is_err(), "cut at {cut}");
     }
     let json = Json::decode(sound.as_bytes(), &cme_spec::canonical::Limits::COLLECTION).unwrap();
-    for member in ["transfer", "originating", "receiving", "exportedBy", "entries", "head", "peerHeads", "forks"] {
+    for member in
+        ["transfer", "originating", "receiving", "exportedBy", "entries", "head", "peerHeads", "forks"]
+    {
         let mut without = json.clone().into_value();
         without.as_object_mut().unwrap().remove(member);
         assert!(check(&without.to_string(), &example::directory()).is_err(), "without {member}");

@@ -9,8 +9,8 @@ use super::{Checked, each, not_empty, optional_text, text, within};
 use crate::canonical::ShapeError;
 pub use crate::codes::DeletionGroundRef;
 use crate::codes::{
-    Capacity, CmeReason, LastKnownProvision, LegalBasis, LocationSensitivity, NcYear, RiskFlag, Sex, SocialCareStatus,
-    UpnUnknownReason,
+    Capacity, CmeReason, LastKnownProvision, LegalBasis, LocationSensitivity, NcYear, RiskFlag, Sex,
+    SocialCareStatus, UpnUnknownReason,
 };
 use crate::ids::{Laestab, NhsNumber, Postcode, Uln, Upn, Uprn, Urn};
 
@@ -116,7 +116,8 @@ impl Checked for Child {
         text("/familyName", &self.family_name)?;
         optional_text("/givenName", self.given_name.as_ref())?;
         optional_text("/middleNames", self.middle_names.as_ref())?;
-        for (list, names) in [("/formerFamilyNames", &self.former_family_names), ("/alsoKnownAs", &self.also_known_as)]
+        for (list, names) in
+            [("/formerFamilyNames", &self.former_family_names), ("/alsoKnownAs", &self.also_known_as)]
         {
             for (index, name) in names.iter().enumerate() {
                 text(&format!("{list}/{index}"), name)?;

@@ -115,7 +115,8 @@ impl Checked for OutcomeEntry {
         match &self.outcome {
             Outcome::LeftEngland { destination, country, evidence, accepted_by, .. } => {
                 let overseas = *destination == LeftEnglandDestination::Overseas;
-                let form = |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+                let form =
+                    |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
                 if country.is_some() != overseas || !country.as_ref().is_none_or(form) {
                     return Err(ShapeError::at("/outcome/country"));
                 }

@@ -38,7 +38,11 @@ pub struct RequestInformation {
     /// What it is about.
     pub topic: InformationTopic,
     /// The question.
-    #[schema(min_length = 1, max_length = 4000, example = "Which school holds the admission register entry?")]
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        example = "Which school holds the admission register entry?"
+    )]
     pub question: String,
 }
 

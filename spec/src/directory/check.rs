@@ -160,7 +160,8 @@ fn stands(issue: &Directory) -> Result<(), DirectoryError> {
     }
     let unknown = |authority: &&Authority| {
         let residuary = authority.successors.iter().filter(|successor| successor.residuary).count();
-        let known = authority.successors.iter().all(|next| next.code != authority.code && codes.contains(&next.code));
+        let known =
+            authority.successors.iter().all(|next| next.code != authority.code && codes.contains(&next.code));
         !authority.successors.is_empty() && (residuary != 1 || !known)
     };
     match issue.authorities.iter().find(unknown) {
@@ -170,7 +171,8 @@ fn stands(issue: &Directory) -> Result<(), DirectoryError> {
 }
 
 fn is_reachable(authority: &Authority) -> bool {
-    let https = authority.base_url.as_ref().is_some_and(|url| url.starts_with("https://") && !url.ends_with('/'));
+    let https =
+        authority.base_url.as_ref().is_some_and(|url| url.starts_with("https://") && !url.ends_with('/'));
     let material = [authority.server_pins.len(), authority.client_pins.len(), authority.keys.len()];
     authority.availability == Availability::ContactOnly || (https && !material.contains(&0))
 }

@@ -76,7 +76,8 @@ fn enquiry(check: &str, on: &str, result: &str) -> Value {
 }
 
 fn offer() -> Value {
-    let upn = crate::ids::Upn::from_parts(super::code("373"), 0, 15, 42).expect("the parts are of their form");
+    let upn =
+        crate::ids::Upn::from_parts(super::code("373"), 0, 15, 42).expect("the parts are of their form");
     json!({
         "child": {
             "familyName": "Testcase",

@@ -91,7 +91,12 @@ impl Story {
         self.ledger = Some(ledger.unwrap_or_else(|refusal| panic!("the story breaks a rule: {refusal}")));
         let entry = entry.with_receipt(receipt);
         let by_receiving = author == "330";
-        let entry = if by_receiving { let other = self.receipt(&entry, "373"); entry.with_receipt(other) } else { entry };
+        let entry = if by_receiving {
+            let other = self.receipt(&entry, "373");
+            entry.with_receipt(other)
+        } else {
+            entry
+        };
         self.entries.push(entry);
         self.now = self.now.plus_seconds(3_600);
         self
@@ -178,7 +183,7 @@ impl Story {
             incarnation: 1,
             directory_issue: 1,
         };
-        Envelope::sign(content, &signing_key(&by.to_string()))
+        Envelope::sign(content, &signing_key(by.as_ref()))
     }
 
     /// The export of `by`, with the other party's head.

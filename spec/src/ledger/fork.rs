@@ -24,7 +24,11 @@ pub struct Fork {
 /// Holds when the sequencer's signature is on the entry: as its author, or in a receipt for it.
 ///
 /// A key that was retired or revoked since still proves who signed.
-pub fn bears_the_sequencers_signature(entry: &Entry, receiving: AuthorityCode, directory: &Directory) -> bool {
+pub fn bears_the_sequencers_signature(
+    entry: &Entry,
+    receiving: AuthorityCode,
+    directory: &Directory,
+) -> bool {
     let by_author = entry.header().author == receiving
         && directory
             .key(receiving, entry.signature().key())

@@ -13,7 +13,9 @@ fn allowed(stage: Stage) -> Vec<(EntryType, &'static str)> {
         kinds.iter().flat_map(|kind| [(*kind, "330"), (*kind, "373")]).collect::<Vec<_>>()
     };
     let mut rows = match stage {
-        Stage::Offered => vec![(E::Acknowledge, "330"), (E::Accept, "330"), (E::Decline, "330"), (E::Redirect, "330")],
+        Stage::Offered => {
+            vec![(E::Acknowledge, "330"), (E::Accept, "330"), (E::Decline, "330"), (E::Redirect, "330")]
+        }
         Stage::Acknowledged => vec![(E::Accept, "330"), (E::Decline, "330"), (E::Redirect, "330")],
         Stage::Declined => vec![(E::Contest, "373")],
         Stage::Contested => {
@@ -121,7 +123,10 @@ fn refuses_what_the_offer_fixed_when_it_changes() {
     assert_eq!(altered(&|header| header.author = code("383")), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.sequence = 2), Refusal::Sequence);
     assert_eq!(altered(&|header| header.previous = Some(crate::digest::Digest::of(b"x"))), Refusal::Previous);
-    assert_eq!(altered(&|header| header.created_at = instant("2026-11-24T08:59:59Z")), Refusal::CreatedAtOrder);
+    assert_eq!(
+        altered(&|header| header.created_at = instant("2026-11-24T08:59:59Z")),
+        Refusal::CreatedAtOrder
+    );
 }
 
 #[test]
@@ -158,10 +163,7 @@ fn the_same_clocks_run_at_both_ends() {
     // 20 working days from 24 November, Christmas Day and its substitute not counted.
     assert_eq!((accepted[0].clock, accepted[0].due_on.to_string()), (Clock::Review, "2026-12-22".to_owned()));
     assert!(due(story_at(Stage::Settled).ledger(), policy).unwrap().is_empty());
-    assert_eq!(
-        due(story_at(Stage::Offered).ledger(), |_| None),
-        Err(super::due::DueError::IssueNotHeld(1))
-    );
+    assert_eq!(due(story_at(Stage::Offered).ledger(), |_| None), Err(super::due::DueError::IssueNotHeld(1)));
 }
 
 #[test]
@@ -198,7 +200,10 @@ fn body_rules_point_at_the_member_at_fault() {
     };
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(altered(E::Offer, &|body| body["child"]["upnUnknownReason"] = json("\"UN8\"")), "/child/upn");
-    assert_eq!(altered(E::Offer, &|body| body["child"]["dateOfBirth"] = json("\"2016-02-30\"")), "/child/dateOfBirth");
+    assert_eq!(
+        altered(E::Offer, &|body| body["child"]["dateOfBirth"] = json("\"2016-02-30\"")),
+        "/child/dateOfBirth"
+    );
     assert_eq!(altered(E::Offer, &|body| body["child"]["familyName"] = json("\" \"")), "/child/familyName");
     assert_eq!(altered(E::Offer, &|body| body["legalBasis"] = json("[]")), "/legalBasis");
     assert_eq!(

@@ -74,7 +74,8 @@ impl LedgerFile {
         let code = |name: &str| -> Result<AuthorityCode, ShapeError> {
             member(name)?.read().map_err(|_| ShapeError::at(format!("/{name}")))
         };
-        let forks = list(&json, "forks")?.iter().map(|fork| list(fork, "entries")).collect::<Result<_, _>>()?;
+        let forks =
+            list(&json, "forks")?.iter().map(|fork| list(fork, "entries")).collect::<Result<_, _>>()?;
         Ok(Self {
             transfer: member("transfer")?.read().map_err(|_| ShapeError::at("/transfer"))?,
             originating: code("originating")?,
@@ -89,28 +90,34 @@ impl LedgerFile {
 }
 
 /// The entry of the `entries` array within which a place of the file lies: the text before it is sound
-/// JSON, so counting braces outside strings is enough.
+/// JSON, so counting brackets outside strings is enough.
 fn entry_at(bytes: &[u8], (line, column): (usize, usize)) -> Option<u64> {
     let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(index, _)| index + 1);
-    let start = std::iter::once(0).chain(starts).nth(line.checked_sub(1)?)?;
-    let end = bytes.len().min(start + column);
-    let entries = find(bytes, b"\"entries\"")?;
-    let (mut depth, mut inside, mut escaped, mut count) = (0_u32, false, false, 0_u64);
-    for byte in bytes.get(entries + 9..end)? {
+    // A raw line break inside a string is reported at the start of the next line: look from before it.
+    let stop = std::iter::once(0).chain(starts).nth(line.checked_sub(1)?)? + column;
+    let end = bytes.len().min(stop.saturating_sub(2));
+    let start = bytes[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
+    let begin = find(bytes, b"\"entries\"")? + 9;
+    let (mut depth, mut inside, mut escaped, mut count, mut opened_at) =
+        (0_u32, false, false, 0_u64, 0_usize);
+    for (index, byte) in bytes.get(begin..end)?.iter().enumerate() {
         match (inside, byte) {
             (true, _) if escaped => escaped = false,
             (true, b'\\') => escaped = true,
             (_, b'"') => inside = !inside,
             (false, b'{' | b'[') => {
                 depth += 1;
-                count += u64::from(depth == 2);
+                if depth == 2 {
+                    (count, opened_at) = (count + 1, begin + index);
+                }
             }
             (false, b'}' | b']') => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    // Between two entries it is the next one that could not begin.
-    if depth > 1 { count.checked_sub(1) } else { Some(count) }
+    // An export has one entry on a line. A line that began an entry and broke is that entry's, even when
+    // the break made it seem to end early; a line that broke before it began one is the next entry's.
+    if depth > 1 || opened_at >= start { count.checked_sub(1) } else { Some(count) }
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
@@ -193,7 +200,8 @@ pub struct Proof {
 
 /// Verifies the whole ledger. Implements: VER-002, VER-003
 pub fn verify(file: &LedgerFile, directory: &Directory) -> Result<Proof, Vec<Finding>> {
-    let mut check = Check { file, directory, findings: Vec::new(), disputed: Vec::new(), closed_through: None };
+    let mut check =
+        Check { file, directory, findings: Vec::new(), disputed: Vec::new(), closed_through: None };
     let entries = check.entries();
     let Some(chain) = check.chain(entries) else { return Err(check.findings) };
     check.erasures(&chain.entries);
@@ -243,7 +251,10 @@ impl Check<'_> {
                 Err(error) => self.fault(sequence, describe(&error)),
                 Ok(entry) if entry.header().sequence != sequence => self.fault(
                     sequence,
-                    format!("an entry of sequence {} stands here: missing or out of order", entry.header().sequence),
+                    format!(
+                        "an entry of sequence {} stands here: missing or out of order",
+                        entry.header().sequence
+                    ),
                 ),
                 Ok(entry) => match self.signatures(&entry) {
                     Ok(worth) => sound.push((entry, worth)),
@@ -260,14 +271,17 @@ impl Check<'_> {
     /// Implements: VER-004, VER-005, VER-006
     fn signatures(&self, entry: &Entry) -> Result<Worth, String> {
         let header = entry.header();
-        if header.transfer != self.file.transfer || !header.is_between(self.file.originating, self.file.receiving) {
+        if header.transfer != self.file.transfer
+            || !header.is_between(self.file.originating, self.file.receiving)
+        {
             return Err("the entry is not of this ledger".to_owned());
         }
         if !entry.body_matches() {
             return Err("the body is not the one whose digest was signed".to_owned());
         }
         let key = self.directory.key(header.author, entry.signature().key());
-        let key = key.ok_or_else(|| format!("authority {} has no such key in this directory", header.author))?;
+        let key =
+            key.ok_or_else(|| format!("authority {} has no such key in this directory", header.author))?;
         if entry.verify(&key.public_key).is_err() {
             return Err(format!("the signature of authority {} does not hold", header.author));
         }
@@ -283,14 +297,21 @@ impl Check<'_> {
         }
         let received_at = sequencer.content().received_at;
         match key.standing(received_at) {
-            KeyStanding::OutOfTerm => return Err(format!("the key of authority {} was not valid then", header.author)),
-            KeyStanding::Revoked => doubt = Some("its key was revoked before the sequencer received it".to_owned()),
+            KeyStanding::OutOfTerm => {
+                return Err(format!("the key of authority {} was not valid then", header.author));
+            }
+            KeyStanding::Revoked => {
+                doubt = Some("its key was revoked before the sequencer received it".to_owned())
+            }
             KeyStanding::Valid => {}
         }
         if let Some(revoked_at) = key.revoked_at {
-            let older = entry.receipt_by(other).is_some_and(|receipt| receipt.content().received_at < revoked_at);
+            let older =
+                entry.receipt_by(other).is_some_and(|receipt| receipt.content().received_at < revoked_at);
             if !(older && vouched == Some(None)) {
-                doubt = Some("its key was revoked, and no older receipt of the other party vouches for it".to_owned());
+                doubt = Some(
+                    "its key was revoked, and no older receipt of the other party vouches for it".to_owned(),
+                );
             }
         }
         Ok(doubt.map_or(Worth::Good, Worth::Disputed))
@@ -315,7 +336,9 @@ impl Check<'_> {
         match key.standing(content.received_at) {
             KeyStanding::Valid => Ok(None),
             KeyStanding::OutOfTerm => Err(format!("the key of authority {by}'s receipt was not valid then")),
-            KeyStanding::Revoked => Ok(Some(format!("the key of authority {by}'s receipt was revoked by then"))),
+            KeyStanding::Revoked => {
+                Ok(Some(format!("the key of authority {by}'s receipt was revoked by then")))
+            }
         }
     }
 
@@ -384,11 +407,20 @@ impl Check<'_> {
         if head.by != self.file.exported_by || ledger.counterparty(head.by).is_none() {
             self.fault(None, "the signed head is not the exporter's");
         } else if head.sequence > last {
-            self.fault(last + 1, format!("missing: the exporter's copy goes on to sequence {}", head.sequence));
+            self.fault(
+                last + 1,
+                format!("missing: the exporter's copy goes on to sequence {}", head.sequence),
+            );
         } else if head.point() != ledger.head {
-            self.fault(head.sequence, "the exporter's signed head names another entry here, or an earlier end");
+            self.fault(
+                head.sequence,
+                "the exporter's signed head names another entry here, or an earlier end",
+            );
         } else if self.disputed.is_empty() && head.stage != ledger.stage() {
-            self.fault(last, format!("the entries lead to {}, the signed head says {}", ledger.stage(), head.stage));
+            self.fault(
+                last,
+                format!("the entries lead to {}, the signed head says {}", ledger.stage(), head.stage),
+            );
         }
     }
 
@@ -417,9 +449,8 @@ impl Check<'_> {
                         if head.by == ledger.terms.originating { &mut originating } else { &mut receiving };
                     *slot = (*slot).max(Some(head.at));
                 }
-                Ok(_) => {}
                 Err(what) if index > 0 => self.fault(None, format!("peer head {}: {what}", index - 1)),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         Some(originating?.min(receiving?))
