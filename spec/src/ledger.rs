@@ -429,14 +429,14 @@ fn transition(
         ) => S::Withdrawn { closed: start },
         (E::Outcome, S::Accepted { acceptance, .. }) => S::Settled { acceptance },
         (E::Retract, S::Settled { acceptance }) => S::Accepted { acceptance, reviewed: start },
-        (
-            E::RequestInformation | E::SupplyInformation,
-            S::Offered { .. } | S::Acknowledged { .. } | S::Contested { .. },
-        ) => state,
         (E::RequestInformation | E::SupplyInformation | E::Correct, S::Accepted { acceptance, reviewed }) => {
             S::Accepted { acceptance, reviewed: if by_receiving { start } else { reviewed } }
         }
-        (E::Correct, _) => state,
+        (
+            E::RequestInformation | E::SupplyInformation,
+            S::Offered { .. } | S::Acknowledged { .. } | S::Contested { .. },
+        )
+        | (E::Correct, _) => state,
         _ => return Err(Refusal::NotAllowed { kind, stage: state.stage() }),
     })
 }

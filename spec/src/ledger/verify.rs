@@ -301,7 +301,7 @@ impl Check<'_> {
                 return Err(format!("the key of authority {} was not valid then", header.author));
             }
             KeyStanding::Revoked => {
-                doubt = Some("its key was revoked before the sequencer received it".to_owned())
+                doubt = Some("its key was revoked before the sequencer received it".to_owned());
             }
             KeyStanding::Valid => {}
         }
