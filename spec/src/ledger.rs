@@ -7,6 +7,7 @@
 //! Two rules carry the design. Responsibility moves in exactly one place, the arm for `accept`; and no
 //! arm looks at a clock, so silence can't move it.
 
+pub mod append;
 pub mod due;
 pub mod export;
 pub mod fork;

@@ -1,0 +1,112 @@
+//! What can go wrong with a peer, sorted by what to do next.
+
+use std::time::Duration;
+
+use cme_spec::canonical::{DecodeError, ShapeError};
+use cme_spec::directory::KeyError;
+use cme_spec::entry::EntryError;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::ledger::append::AppendError;
+use cme_spec::problem::{NextStep, Problem};
+
+/// Why a call to a peer did not give what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The peer refused, with a registered problem.
+    #[error("authority {peer} refused: {} ({})", .problem.title, .problem.kind)]
+    Refused {
+        /// Who refused.
+        peer: AuthorityCode,
+        /// What it said.
+        problem: Box<Problem>,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Something that is not a refusal of this protocol answered: a proxy, an error page. Never final.
+    #[error("authority {peer} answered {status} without a problem of this protocol")]
+    NotOfThisProtocol {
+        /// Whose address it was.
+        peer: AuthorityCode,
+        /// The HTTP status.
+        status: u16,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, or no whole answer in time.
+    #[error("authority {peer} could not be reached: {what}")]
+    Unreachable {
+        /// Whose address it was.
+        peer: AuthorityCode,
+        /// What failed, without addresses.
+        what: &'static str,
+    },
+    /// The answer does not prove what it says.
+    #[error("authority {peer} gave an answer that does not hold: {what}")]
+    Unproven {
+        /// Who answered.
+        peer: AuthorityCode,
+        /// What does not hold.
+        what: Unproven,
+    },
+    /// The directory has no such authority, or gives no address for it.
+    #[error("the directory gives no way to reach authority {0}")]
+    NotConnected(AuthorityCode),
+    /// The directory is past its days of grace; only peers known from before are spoken to.
+    #[error("no directory issue is held")]
+    NoDirectory,
+    /// The TLS configuration could not be made: a misconfigured identity.
+    #[error("no TLS connection can be made with this identity")]
+    Tls,
+}
+
+/// What an answer failed to prove.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// Not strict JSON.
+    #[error("{0}")]
+    Decode(#[from] DecodeError),
+    /// Not of the expected shape.
+    #[error("{0}")]
+    Shape(#[from] ShapeError),
+    /// Not an entry.
+    #[error("{0}")]
+    Entry(#[from] EntryError),
+    /// A signature or its key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// An entry that does not follow the ones before it.
+    #[error("{0}")]
+    Append(#[from] AppendError),
+    /// A receipt or head about something else.
+    #[error("it is about something else")]
+    OtherMatter,
+}
+
+impl ClientError {
+    /// What to do next. Implements: DLV-005, DLV-006
+    pub fn next_step(&self) -> NextStep {
+        match self {
+            Self::Refused { problem, .. } => {
+                problem.registered().map_or(NextStep::Retry, cme_spec::problem::ProblemType::next_step)
+            }
+            // A broken answer is the peer's fault of the day, not its decision.
+            _ => NextStep::Retry,
+        }
+    }
+
+    /// The registered problem, if the peer refused with one.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// How long the peer asks to wait. Implements: DLV-004
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } | Self::NotOfThisProtocol { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The client of one authority, and its view of one peer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cme_spec::canonical::{Json, Limits};
+use cme_spec::digest::Digest;
+use cme_spec::directory::{Archive, Directory};
+use cme_spec::entry::Entry;
+use cme_spec::envelope::{Document, Envelope, Signed};
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::{Instant, TransferId};
+use cme_spec::ledger::Ledger;
+use cme_spec::ledger::append::check_delivered;
+use cme_spec::operation::get_capabilities::Capabilities;
+use cme_spec::operation::list_entries::EntryPage;
+use cme_spec::operation::list_heads::HeadPage;
+use cme_spec::operation::{
+    INCARNATION_HEADER, Operation, get_capabilities, get_reconciliation, list_entries, list_heads, put_entry,
+};
+use cme_spec::problem::{MEDIA_TYPE, NextStep, Problem};
+use cme_spec::receipt::{Head, Receipt, Reconciliation};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use ring::rand::SecureRandom as _;
+
+use crate::directory::SharedDirectory;
+use crate::error::{ClientError, Unproven};
+use crate::retry::RetryPolicy;
+use crate::tls::{self, Identity};
+
+/// Longest wait for a connection.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a whole answer.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest pause that a peer can ask for.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// Idle connections kept to one peer.
+const IDLE_CONNECTIONS_MAX: usize = 4;
+
+/// Speaks for one authority to all others. Clones share connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    authority: AuthorityCode,
+    identity: Identity,
+    directory: SharedDirectory,
+    retry: RetryPolicy,
+    incarnation: Option<u64>,
+    connections: Arc<Mutex<HashMap<AuthorityCode, Connection>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Connection {
+    pins: Vec<Digest>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client for `authority`, which shows `identity` to its peers.
+    pub fn new(authority: AuthorityCode, identity: Identity, directory: SharedDirectory) -> Self {
+        Self {
+            authority,
+            identity,
+            directory,
+            retry: RetryPolicy::default(),
+            incarnation: None,
+            connections: Arc::default(),
+        }
+    }
+
+    /// The same client with another retry policy.
+    #[must_use]
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The same client, telling peers how often its database was restored.
+    #[must_use]
+    pub fn with_incarnation(mut self, incarnation: u64) -> Self {
+        self.incarnation = Some(incarnation);
+        self
+    }
+
+    /// The authority it speaks for.
+    pub fn authority(&self) -> AuthorityCode {
+        self.authority
+    }
+
+    /// The peer that answers for `code`: itself, or its residuary successor. Implements: TRN-005
+    pub fn peer(&self, code: AuthorityCode) -> Result<PeerClient, ClientError> {
+        let archive = self.directory.current();
+        let directory = archive.newest().ok_or(ClientError::NoDirectory)?.content();
+        let record = directory.answering(code).ok_or(ClientError::NotConnected(code))?;
+        let base_url = record.base_url.clone().ok_or(ClientError::NotConnected(code))?;
+        let http = self.connection(record.code, &record.server_pins)?;
+        Ok(PeerClient { client: self.clone(), code, base_url, http, archive: Arc::clone(&archive) })
+    }
+
+    fn connection(&self, code: AuthorityCode, pins: &[Digest]) -> Result<reqwest::Client, ClientError> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = connections.get(&code).filter(|held| held.pins == pins) {
+            return Ok(held.http.clone());
+        }
+        let config = tls::client_config(&self.identity, pins.to_vec()).map_err(|_| ClientError::Tls)?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(config)
+            .https_only(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .build()
+            .map_err(|_| ClientError::Tls)?;
+        connections.insert(code, Connection { pins: pins.to_vec(), http: http.clone() });
+        Ok(http)
+    }
+}
+
+/// Whether the peer stored the entry now or had it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptStatus {
+    /// 201: stored now.
+    Stored,
+    /// 200: stored before.
+    Repeated,
+}
+
+/// What a peer answered to an entry.
+#[derive(Clone, Debug)]
+pub enum Delivered {
+    /// It holds exactly this entry.
+    Held {
+        /// Stored now or before.
+        status: ReceiptStatus,
+        /// Its receipt.
+        receipt: Signed<Receipt>,
+    },
+    /// It holds the same decision, signed by us before at another place: fetch the ledger.
+    HeldElsewhere {
+        /// Its receipt for that version.
+        receipt: Signed<Receipt>,
+    },
+}
+
+/// A ledger that was fetched, verified and applied.
+#[derive(Clone, Debug)]
+pub struct FetchedLedger {
+    /// All entries, with their receipts.
+    pub entries: Vec<Entry>,
+    /// Where they lead.
+    pub ledger: Ledger,
+}
+
+/// Verified heads of one page.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// How often the peer's database was restored.
+    pub incarnation: u64,
+    /// Heads in commit order.
+    pub heads: Vec<Signed<Head>>,
+    /// Cursor for the next call.
+    pub next: String,
+    /// Whether more heads wait already.
+    pub more: bool,
+}
+
+/// One peer, at its address and pins of the directory.
+#[derive(Clone, Debug)]
+pub struct PeerClient {
+    client: Client,
+    code: AuthorityCode,
+    base_url: String,
+    http: reqwest::Client,
+    archive: Arc<Archive>,
+}
+
+impl PeerClient {
+    /// The peer's code.
+    pub fn code(&self) -> AuthorityCode {
+        self.code
+    }
+
+    fn directory(&self) -> Result<&Directory, ClientError> {
+        self.archive.newest().map(Signed::content).ok_or(ClientError::NoDirectory)
+    }
+
+    /// What the peer can do.
+    pub async fn capabilities(&self) -> Result<Capabilities, ClientError> {
+        let answer = self.call(&get_capabilities::OPERATION, &self.url("/v1/capabilities"), None).await?;
+        self.proven(answer.json.read().map_err(Unproven::from))
+    }
+
+    /// Appends or delivers one entry, and gives the peer's verified receipt.
+    pub async fn put_entry(&self, entry: &Entry) -> Result<Delivered, ClientError> {
+        let header = entry.header();
+        let url = self.url(&format!("/v1/transfers/{}/entries/{}", header.transfer, header.sequence));
+        let bytes = entry.to_json().canonical_bytes();
+        let answer = self.call(&put_entry::OPERATION, &url, Some(bytes)).await?;
+        let receipt: Signed<Receipt> =
+            self.document(&answer.json, |receipt: &Receipt| (receipt.by, receipt.received_at))?;
+        let content = receipt.content();
+        let other_version = content.transfer == header.transfer && content.entry_id == header.id;
+        if content.is_for(entry) {
+            let status = if answer.status == 201 { ReceiptStatus::Stored } else { ReceiptStatus::Repeated };
+            Ok(Delivered::Held { status, receipt })
+        } else if other_version && answer.status == 200 {
+            Ok(Delivered::HeldElsewhere { receipt })
+        } else {
+            self.proven(Err(Unproven::OtherMatter))
+        }
+    }
+
+    /// Entries from a place on, as the peer holds them; each has an entry's form, nothing more is checked.
+    pub async fn entries(&self, transfer: TransferId, from: u64) -> Result<(Vec<Entry>, bool), ClientError> {
+        let url = self.url(&format!("/v1/transfers/{transfer}/entries?from={from}"));
+        let answer = self.call(&list_entries::OPERATION, &url, None).await?;
+        let page = self.proven(EntryPage::read(&answer.json).map_err(Unproven::from))?;
+        let entries: Result<Vec<Entry>, _> = page.entries.iter().map(Entry::read).collect();
+        let entries = self.proven(entries.map_err(Unproven::from))?;
+        let in_order = entries.iter().zip(from..).all(|(entry, sequence)| {
+            entry.header().transfer == transfer && entry.header().sequence == sequence
+        });
+        if !in_order || (page.more && entries.is_empty()) {
+            return self.proven(Err(Unproven::OtherMatter));
+        }
+        Ok((entries, page.more))
+    }
+
+    /// The whole ledger, every signature and rule checked as of `now`.
+    pub async fn ledger(&self, transfer: TransferId, now: Instant) -> Result<FetchedLedger, ClientError> {
+        let (mut entries, mut ledger): (Vec<Entry>, Option<Ledger>) = (Vec::new(), None);
+        loop {
+            let (page, more) = self.entries(transfer, entries.len() as u64).await?;
+            for entry in page {
+                let reader = self.client.authority;
+                let checked = check_delivered(ledger.as_ref(), &entry, self.directory()?, reader, now);
+                let (next, _) = self.proven(checked.map_err(Unproven::from))?;
+                ledger = Some(next);
+                entries.push(entry);
+            }
+            if !more {
+                break;
+            }
+        }
+        let ledger = ledger.ok_or(Unproven::OtherMatter);
+        Ok(FetchedLedger { entries, ledger: self.proven(ledger)? })
+    }
+
+    /// Heads of the ledgers shared with the peer, in the order in which they last changed there.
+    pub async fn heads(&self, after: Option<&str>) -> Result<Heads, ClientError> {
+        let query = after.map(|cursor| format!("?after={cursor}")).unwrap_or_default();
+        let url = self.url(&format!("/v1/heads{query}"));
+        let answer = self.call(&list_heads::OPERATION, &url, None).await?;
+        let page = self.proven(HeadPage::read(&answer.json).map_err(Unproven::from))?;
+        let heads: Result<Vec<_>, _> =
+            page.heads.iter().map(|json| self.document(json, |head: &Head| (head.by, head.at))).collect();
+        Ok(Heads { incarnation: page.incarnation, heads: heads?, next: page.next, more: page.more })
+    }
+
+    /// Count and digest of the ledgers shared with the peer.
+    pub async fn reconciliation(&self) -> Result<Signed<Reconciliation>, ClientError> {
+        let answer = self.call(&get_reconciliation::OPERATION, &self.url("/v1/reconciliation"), None).await?;
+        let said = self.document(&answer.json, |said: &Reconciliation| (said.by, said.at))?;
+        if self.directory()?.acts_for(self.client.authority, said.content().with) {
+            Ok(said)
+        } else {
+            self.proven(Err(Unproven::OtherMatter))
+        }
+    }
+
+    /// A document of the peer's, its signature checked under a key valid when it was made.
+    fn document<T: Document>(
+        &self,
+        json: &Json,
+        told: impl Fn(&T) -> (AuthorityCode, Instant),
+    ) -> Result<Signed<T>, ClientError> {
+        let envelope: Envelope<T> = self.proven(Envelope::read(json).map_err(Unproven::from))?;
+        let (by, at) = told(envelope.content());
+        let directory = self.directory()?;
+        if by != self.code && !directory.acts_for(by, self.code) && !directory.acts_for(self.code, by) {
+            return self.proven(Err(Unproven::OtherMatter));
+        }
+        self.proven(directory.check_document(envelope, by, at).map_err(Unproven::from))
+    }
+
+    fn proven<T>(&self, result: Result<T, Unproven>) -> Result<T, ClientError> {
+        result.map_err(|what| ClientError::Unproven { peer: self.code, what })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+
+    /// Sends the same bytes until an answer comes that is not a reason to try again, as the policy says.
+    async fn call(
+        &self,
+        operation: &Operation,
+        url: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, ClientError> {
+        let mut failures = 0;
+        loop {
+            match self.attempt(operation, url, body.clone()).await {
+                Err(error)
+                    if error.next_step() == NextStep::Retry
+                        && failures + 1 < self.client.retry.attempts_max =>
+                {
+                    failures += 1;
+                    let pause = self.client.retry.pause(failures, random());
+                    tokio::time::sleep(error.retry_after().map_or(pause, |asked| asked.max(pause))).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        operation: &Operation,
+        url: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, ClientError> {
+        let unreachable = |what| ClientError::Unreachable { peer: self.code, what };
+        let method = operation.method().parse().map_err(|_| unreachable("not an HTTP method"))?;
+        let mut request = self.http.request(method, url);
+        if let Some(incarnation) = self.client.incarnation {
+            request = request.header(INCARNATION_HEADER, incarnation);
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut response = request.send().await.map_err(|error| unreachable(what(&error)))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after
+            .and_then(|value| value.parse().ok())
+            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        let media_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(what(&error)))? {
+            if bytes.len() + chunk.len() > Limits::COLLECTION.bytes_max {
+                return Err(unreachable("the answer is larger than the limit"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let json = Json::decode(&bytes, &Limits::COLLECTION);
+        if status == 200 || status == 201 {
+            return Ok(Answer { status, json: self.proven(json.map_err(Unproven::from))? });
+        }
+        let is_problem = media_type.is_some_and(|media_type| media_type.starts_with(MEDIA_TYPE));
+        let problem: Option<Problem> = json.ok().filter(|_| is_problem).and_then(|json| json.read().ok());
+        match problem.filter(|problem| problem.registered().is_some()) {
+            Some(problem) => {
+                Err(ClientError::Refused { peer: self.code, problem: Box::new(problem), retry_after })
+            }
+            None => Err(ClientError::NotOfThisProtocol { peer: self.code, status, retry_after }),
+        }
+    }
+}
+
+struct Answer {
+    status: u16,
+    json: Json,
+}
+
+/// What failed, without the address that reqwest would print.
+fn what(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    }
+}
+
+/// Spreads retries; a failing random source only makes them less spread.
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    match ring::rand::SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => u32::from_le_bytes(bytes),
+        Err(_) => u32::MAX / 2,
+    }
+}
