@@ -89,7 +89,8 @@ impl std::fmt::Display for Stage {
 }
 
 /// What the offer fixed for the whole ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Terms {
     /// The protocol version whose rules hold.
     pub protocol: String,
@@ -108,7 +109,8 @@ pub struct Terms {
 }
 
 /// The entry that moved the responsibility.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Acceptance {
     /// Its place.
     pub sequence: u64,
@@ -117,7 +119,8 @@ pub struct Acceptance {
 }
 
 /// When a clock began, and under which directory issue it runs. Implements: CLK-003
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClockStart {
     /// The sequencer's `receivedAt` of the entry that started it.
     pub at: Instant,
@@ -126,7 +129,8 @@ pub struct ClockStart {
 }
 
 /// Where a ledger stands, with what that moment needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum State {
     /// Waiting for the receiving authority to name somebody.
     Offered {
@@ -205,7 +209,8 @@ impl State {
 }
 
 /// A ledger as far as its newest entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ledger {
     /// Fixed by the offer.
     pub terms: Terms,
