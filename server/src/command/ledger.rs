@@ -1,0 +1,155 @@
+//! `cme-server ledger`: a ledger as a file, and what it proves to someone who trusts neither party.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use cme_spec::canonical::{Json, Limits};
+use cme_spec::directory::{Archive, Directory};
+use cme_spec::envelope::Envelope;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::TransferId;
+use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, verify};
+use cme_spec::signature::PublicKey;
+use serde::Serialize;
+
+use super::{CommandError, open, output, read, write};
+use crate::office;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerCommand {
+    /// Write a transfer's ledger to a file.
+    #[command(after_help = "Example: cme-server ledger export --transfer 019a... --out ledger.json")]
+    Export {
+        /// The authority whose copy it is; needed when several are hosted.
+        #[arg(long = "as", value_name = "CODE")]
+        authority: Option<AuthorityCode>,
+        /// The transfer.
+        #[arg(long)]
+        transfer: TransferId,
+        /// Where to write; standard output when absent.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Verify an exported ledger. Asks no server; exit code 0 only if everything holds.
+    #[command(after_help = "Example: cme-server ledger verify ledger.json --directory directory.json")]
+    Verify {
+        /// The export.
+        file: PathBuf,
+        /// The signed directory.
+        #[arg(long)]
+        directory: PathBuf,
+        /// The root key that must have signed the directory.
+        #[arg(long)]
+        root: Option<PublicKey>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `verify --json` prints.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Proof>,
+    findings: Vec<Finding>,
+}
+
+impl LedgerCommand {
+    pub(super) async fn run(&self, config: &Path) -> Result<ExitCode, CommandError> {
+        match self {
+            Self::Export { authority, transfer, out } => {
+                let node = open(config).await?;
+                let authority = office::officers_authority(&node, *authority)?;
+                let text = office::export(&node, authority, *transfer).await?;
+                match out {
+                    Some(path) => write(path, text.as_bytes())?,
+                    None => output::line(text.trim_end())?,
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Verify { file, directory, root, json } => {
+                let report = check(&read(file)?, &read(directory)?, root.as_ref())?;
+                if *json {
+                    output::json(&report)?;
+                } else {
+                    print(&report)?;
+                }
+                Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+        }
+    }
+}
+
+/// Verifies an export. A directory whose own signature does not hold fails too, and the entries that its
+/// keys don't fit are still named.
+fn check(file: &[u8], directory: &[u8], root: Option<&PublicKey>) -> Result<Report, CommandError> {
+    let mut findings = Vec::new();
+    let Some(directory) = trusted(directory, root, &mut findings)? else {
+        return Ok(Report { verified: false, proof: None, findings });
+    };
+    let proof = match LedgerFile::read(file) {
+        Ok(file) => verify(&file, &directory).map_err(|found| findings.extend(found)).ok(),
+        Err(LedgerFileError::Decode { cause, sequence }) => {
+            findings.push(Finding { sequence, what: cause.to_string() });
+            None
+        }
+        Err(other) => {
+            findings.push(Finding { sequence: None, what: other.to_string() });
+            None
+        }
+    };
+    let proof = proof.filter(|_| findings.is_empty());
+    Ok(Report { verified: proof.is_some(), proof, findings })
+}
+
+fn trusted(
+    bytes: &[u8],
+    root: Option<&PublicKey>,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Directory>, CommandError> {
+    let json = Json::decode(bytes, &Limits::COLLECTION)
+        .map_err(|error| CommandError::said(format!("the directory: {error}")))?;
+    match Archive::start(&json, root) {
+        Ok(archive) => Ok(archive.newest().map(|issue| issue.content().clone())),
+        Err(error) => {
+            findings.push(Finding { sequence: None, what: format!("the directory: {error}") });
+            let unproven: Option<Envelope<Directory>> = Envelope::read(&json).ok();
+            Ok(unproven.map(|envelope| envelope.content().clone()))
+        }
+    }
+}
+
+fn print(report: &Report) -> Result<(), CommandError> {
+    let Some(proof) = &report.proof else {
+        for finding in &report.findings {
+            match finding.sequence {
+                Some(sequence) => output::line(&format!("sequence {sequence}: {}", finding.what))?,
+                None => output::line(&finding.what)?,
+            }
+        }
+        return output::line("NOT VERIFIED");
+    };
+    output::line(&format!("transfer {} from {} to {}", proof.transfer, proof.originating, proof.receiving))?;
+    for span in &proof.spans {
+        let until = span.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
+        output::line(&format!("  {} responsible from {} until {until}", span.authority, span.from))?;
+    }
+    for disputed in &proof.disputed {
+        output::line(&format!("  sequence {} is disputed: {}", disputed.sequence, disputed.why))?;
+    }
+    for fork in &proof.forks {
+        output::line(&format!("  forked at sequence {}: the sequencer signed two entries", fork.sequence))?;
+    }
+    if !proof.erased.is_empty() {
+        output::line(&format!("  bodies erased at {:?}", proof.erased))?;
+    }
+    let as_of = proof.as_of;
+    output::line(&format!(
+        "VERIFIED: {} entries, {}, {} responsible, as of head {} ({})",
+        proof.entries, proof.stage, proof.responsible, as_of.sequence, as_of.header_digest
+    ))
+}

@@ -1,0 +1,206 @@
+//! `cme-server office`: an officer's decisions, each JSON in and JSON out.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use cme_spec::canonical::{Json, Limits};
+use cme_spec::codes::ClockClass;
+use cme_spec::entry::EntryType;
+use cme_spec::example;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::TransferId;
+
+use super::{CommandError, open, output, read};
+use crate::office::{self, Decision, OfferDecision};
+
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Each decision reads a JSON body from FILE or standard input and prints JSON. The salt is added.\n\n\
+                        Examples:\n  cme-server office example offer > offer.json\n  cme-server office offer --to 330 offer.json\n  \
+                        cme-server office list\n  cme-server office acknowledge --transfer 019a... < acknowledge.json"
+)]
+pub(super) enum OfficeCommand {
+    /// Offer a child to another authority.
+    Offer(Offer),
+    /// List transfers with their clocks, and what is still to be sent.
+    List(As),
+    /// Show one transfer with its entries.
+    Show(Named),
+    /// Name who looks at an offer, and what they do first.
+    Acknowledge(Decide),
+    /// Ask the other authority something.
+    Ask(Decide),
+    /// Answer, or tell something new.
+    Supply(Decide),
+    /// Take responsibility for the child.
+    Accept(Decide),
+    /// Say why the child is not yours.
+    Decline(Decide),
+    /// Disagree with a decline, with new evidence; once.
+    Contest(Decide),
+    /// Stay with the decline; closes the transfer.
+    Uphold(Decide),
+    /// Name the authority you believe right; closes the transfer.
+    Redirect(Decide),
+    /// Take the offer back; closes the transfer.
+    Withdraw(Decide),
+    /// Record what became of the child; closes the transfer.
+    Outcome(Outcome),
+    /// Take an outcome back; the case is open again.
+    Retract(Decide),
+    /// Correct facts of an earlier entry.
+    Correct(Decide),
+    /// Print an example body for a decision.
+    Example {
+        /// An entry type, such as offer, acknowledge, request-information, accept.
+        kind: EntryType,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct As {
+    /// The authority that you work for; needed when several are hosted.
+    #[arg(long = "as", value_name = "CODE")]
+    authority: Option<AuthorityCode>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    #[command(flatten)]
+    by: As,
+    /// The transfer.
+    #[arg(long)]
+    transfer: TransferId,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    #[command(flatten)]
+    named: Named,
+    /// JSON body; - or nothing for standard input.
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Offer {
+    #[command(flatten)]
+    by: As,
+    /// The authority that you ask.
+    #[arg(long)]
+    to: AuthorityCode,
+    /// The urgent clocks: a social worker, a child at risk, a shielded child.
+    #[arg(long)]
+    urgent: bool,
+    /// The transfer that this one follows: closed without acceptance, or accepted by you.
+    #[arg(long)]
+    preceded_by: Option<TransferId>,
+    /// JSON body; - or nothing for standard input.
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Outcome {
+    #[command(flatten)]
+    named: Named,
+    /// The transfer in which another authority accepted the child; makes the outcome `moved-on` by itself.
+    #[arg(long, conflicts_with = "file")]
+    moved_on: Option<TransferId>,
+    /// JSON body; - or nothing for standard input.
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+fn body(file: &Path) -> Result<Json, CommandError> {
+    let bytes = read(file)?;
+    Json::decode(&bytes, &Limits::ENTRY)
+        .map_err(|error| CommandError::said(format!("{}: {error}", file.display())))
+}
+
+impl OfficeCommand {
+    pub(super) async fn run(&self, config: &Path) -> Result<(), CommandError> {
+        match self {
+            Self::Offer(offer) => offer.run(config).await,
+            Self::List(by) => {
+                let node = open(config).await?;
+                let authority = office::officers_authority(&node, by.authority)?;
+                output::json(&office::list(&node, authority).await?)
+            }
+            Self::Show(named) => {
+                let node = open(config).await?;
+                let authority = office::officers_authority(&node, named.by.authority)?;
+                output::json(&office::show(&node, authority, named.transfer).await?)
+            }
+            Self::Outcome(outcome) => outcome.run(config).await,
+            Self::Example { kind } => {
+                let mut body = example::body(*kind).into_value();
+                if let Some(members) = body.as_object_mut() {
+                    members.remove("salt");
+                }
+                output::json(&body)
+            }
+            Self::Acknowledge(decide) => decide.run(config, EntryType::Acknowledge).await,
+            Self::Ask(decide) => decide.run(config, EntryType::RequestInformation).await,
+            Self::Supply(decide) => decide.run(config, EntryType::SupplyInformation).await,
+            Self::Accept(decide) => decide.run(config, EntryType::Accept).await,
+            Self::Decline(decide) => decide.run(config, EntryType::Decline).await,
+            Self::Contest(decide) => decide.run(config, EntryType::Contest).await,
+            Self::Uphold(decide) => decide.run(config, EntryType::Uphold).await,
+            Self::Redirect(decide) => decide.run(config, EntryType::Redirect).await,
+            Self::Withdraw(decide) => decide.run(config, EntryType::Withdraw).await,
+            Self::Retract(decide) => decide.run(config, EntryType::Retract).await,
+            Self::Correct(decide) => decide.run(config, EntryType::Correct).await,
+        }
+    }
+}
+
+impl Offer {
+    async fn run(&self, config: &Path) -> Result<(), CommandError> {
+        let body = body(&self.file)?;
+        let node = open(config).await?;
+        let decision = OfferDecision {
+            by: office::officers_authority(&node, self.by.authority)?,
+            to: self.to,
+            clock_class: if self.urgent { ClockClass::Urgent } else { ClockClass::Standard },
+            preceded_by: self.preceded_by,
+            body,
+        };
+        output::json(&office::offer(&node, decision).await?)
+    }
+}
+
+impl Decide {
+    async fn run(&self, config: &Path, kind: EntryType) -> Result<(), CommandError> {
+        let body = body(&self.file)?;
+        decide(config, &self.named, kind, Some(body)).await
+    }
+}
+
+impl Outcome {
+    async fn run(&self, config: &Path) -> Result<(), CommandError> {
+        match self.moved_on {
+            None => decide(config, &self.named, EntryType::Outcome, Some(body(&self.file)?)).await,
+            Some(onward) => {
+                let node = open(config).await?;
+                let by = office::officers_authority(&node, self.named.by.authority)?;
+                let body = office::moved_on_body(&node, by, onward).await?;
+                drop(node);
+                decide(config, &self.named, EntryType::Outcome, Some(body)).await
+            }
+        }
+    }
+}
+
+async fn decide(
+    config: &Path,
+    named: &Named,
+    kind: EntryType,
+    body: Option<Json>,
+) -> Result<(), CommandError> {
+    let node = open(config).await?;
+    let by = office::officers_authority(&node, named.by.authority)?;
+    let body = body.unwrap_or_else(|| Json::object([]));
+    let decision = Decision { by, transfer: named.transfer, kind, body };
+    output::json(&office::decide(&node, decision).await?)
+}

@@ -1,0 +1,185 @@
+//! The configuration file. Paths in it are relative to the file's own folder.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use cme_spec::ids::AuthorityCode;
+use cme_spec::signature::PublicKey;
+use serde::{Deserialize, Serialize};
+
+/// What `cme-server.toml` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address of the protocol's listener.
+    pub listen: SocketAddr,
+    /// Loopback address of the listener for health, readiness and metrics.
+    pub operations: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// File with the number of restores. Keep it out of the database's backup.
+    pub incarnation: PathBuf,
+    /// The signed directory: a file, or a folder of issues.
+    pub directory: PathBuf,
+    /// Root key to which the first directory issue is held; compared by a person once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory_root: Option<PublicKey>,
+    /// The listener's certificate.
+    pub tls: Tls,
+    /// The authorities that this deployment serves.
+    #[serde(rename = "authority")]
+    pub authorities: Vec<HostedConfig>,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Delivery.
+    #[serde(default)]
+    pub delivery: Delivery,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// A certificate and its key, both PEM.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+    /// Whether TLS 1.2 is spoken too.
+    #[serde(default)]
+    pub tls12: bool,
+}
+
+/// One hosted authority.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostedConfig {
+    /// DfE code.
+    pub code: AuthorityCode,
+    /// Ed25519 signing key, PKCS#8 in PEM.
+    pub signing_key: PathBuf,
+    /// Certificate with which it calls others.
+    pub certificate: PathBuf,
+    /// Private key of that certificate.
+    pub key: PathBuf,
+}
+
+/// Limits of the listener.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests a second of one peer, on average.
+    pub requests_per_second: u32,
+    /// Requests of one peer at once.
+    pub requests_burst: u32,
+    /// Open connections in all.
+    pub connections_max: usize,
+    /// Threads that answer.
+    pub workers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { requests_per_second: 200, requests_burst: 400, connections_max: 2_000, workers: 2 }
+    }
+}
+
+/// How entries are delivered.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// Pause after the first failure, in milliseconds.
+    pub first_pause_ms: u64,
+    /// The longest pause, in milliseconds.
+    pub pause_ms_max: u64,
+    /// Requests under way to one peer.
+    pub per_peer_max: usize,
+    /// Requests under way in all.
+    pub in_all_max: usize,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { first_pause_ms: 1_000, pause_ms_max: 900_000, per_peer_max: 4, in_all_max: 64 }
+    }
+}
+
+/// Why the configuration can't be used. Names the file, so that an officer of the IT department can mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read {}: {cause}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not TOML of the expected members.
+    #[error("{} is not a configuration: {cause}", path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Why; TOML's own words, with line and column.
+        cause: Box<toml::de::Error>,
+    },
+    /// No authority is named.
+    #[error("{}: name at least one [[authority]]", .0.display())]
+    NoAuthority(PathBuf),
+    /// The health listener would be open to the network.
+    #[error("{}: `operations` must be a loopback address, it tells without asking who asks", .0.display())]
+    OperationsNotLoopback(PathBuf),
+}
+
+impl Config {
+    /// What `init` writes: everything beside the configuration file.
+    pub fn new(
+        (listen, operations): (SocketAddr, SocketAddr),
+        tls: Tls,
+        authorities: Vec<HostedConfig>,
+        (limits, delivery): (Limits, Delivery),
+    ) -> Self {
+        Self {
+            listen,
+            operations,
+            database: "cme.sqlite".into(),
+            incarnation: "incarnation".into(),
+            directory: "directory.json".into(),
+            directory_root: None,
+            tls,
+            authorities,
+            limits,
+            delivery,
+            folder: PathBuf::new(),
+        }
+    }
+
+    /// Reads a configuration file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|cause| ConfigError::Parse { path: path.to_owned(), cause: Box::new(cause) })?;
+        config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        if config.authorities.is_empty() {
+            return Err(ConfigError::NoAuthority(path.to_owned()));
+        }
+        if !config.operations.ip().is_loopback() {
+            return Err(ConfigError::OperationsNotLoopback(path.to_owned()));
+        }
+        Ok(config)
+    }
+
+    /// A path of the configuration, as the process sees it.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The content of a file that the configuration names.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, ConfigError> {
+        let path = self.resolve(path);
+        std::fs::read(&path).map_err(|cause| ConfigError::Read { path, cause })
+    }
+}

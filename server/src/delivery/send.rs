@@ -1,0 +1,257 @@
+//! One letter: what is sent, and what the answer means.
+
+use std::time::Duration;
+
+use cme_client::{ClientError, Delivered, PeerClient};
+use cme_spec::entry::{Body, Entry, Header};
+use cme_spec::envelope::Signed;
+use cme_spec::instant::EntryId;
+use cme_spec::ledger::{allows, apply};
+use cme_spec::problem::{NextStep, Problem, ProblemType};
+use cme_spec::receipt::Receipt;
+
+use crate::append::{Answer, Arrival, Parties, arrive};
+use crate::node::Node;
+use crate::store::ledgers::{self, LedgerKey};
+use crate::store::outbox::{self, Letter, Task};
+use crate::store::{StoreError, Tx};
+
+/// What became of a letter.
+pub(super) enum Sent {
+    /// Receipted, or no longer needed: the row is gone.
+    Done,
+    /// Something changed: try again at once.
+    Again,
+}
+
+/// Why a letter is not receipted yet.
+pub(super) enum Failure {
+    /// Tried again after a pause, or after the one the peer asks for.
+    Later {
+        /// A name for it, without personal data.
+        what: String,
+        /// What the peer asks for.
+        asked: Option<Duration>,
+    },
+    /// The peer's refusal is final.
+    Final {
+        /// The problem's name.
+        what: String,
+    },
+}
+
+impl Failure {
+    fn later(what: &str) -> Self {
+        Self::Later { what: what.to_owned(), asked: None }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Later { what: error.to_string(), asked: None }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let asked = error.retry_after();
+        match error.problem().and_then(Problem::registered) {
+            Some(problem) if problem.next_step() == NextStep::Final => {
+                Self::Final { what: problem.name().to_owned() }
+            }
+            Some(problem) => Self::Later { what: problem.name().to_owned(), asked },
+            None => Self::Later { what: error.to_string(), asked },
+        }
+    }
+}
+
+pub(super) async fn send(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
+    match letter.task {
+        Task::Deliver => deliver(node, letter).await,
+        Task::Propose => propose(node, letter).await,
+    }
+}
+
+fn peer(node: &Node, key: &LedgerKey) -> Result<PeerClient, Failure> {
+    let archive = node.archive();
+    let directory = archive.newest().map(Signed::content);
+    let hosted = directory.and_then(|directory| node.speaking_for(directory, key.hosted));
+    let hosted = hosted.ok_or_else(|| Failure::later("not hosted here any more"))?;
+    Ok(hosted.client.peer(key.counterparty)?)
+}
+
+/// The sequencer brings an entry to the other party. Implements: DLV-009
+async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
+    let (key, id) = (letter.key, letter.id);
+    let Some(entry) = node.store().read(move |tx| ledgers::entry_by_id(tx, &key, id)).await? else {
+        node.store().write(move |tx| outbox::done(tx, &key, id)).await?;
+        return Ok(Sent::Done);
+    };
+    match peer(node, &key)?.put_entry(&entry).await {
+        Ok(Delivered::Held { receipt, .. }) => {
+            let receipt = receipt.into_envelope();
+            let noted = node.store().write(move |tx| {
+                ledgers::keep_counter_receipt(tx, &key, &receipt)?;
+                outbox::done(tx, &key, id)
+            });
+            noted.await?;
+            Ok(Sent::Done)
+        }
+        Ok(Delivered::HeldElsewhere { .. }) => {
+            Err(Failure::later("the peer holds another version of this entry"))
+        }
+        Err(error) => {
+            match error.problem().filter(|problem| problem.registered() == Some(ProblemType::SequenceGap)) {
+                Some(problem) => refill(node, letter, problem.head.flatten().map(|head| head.sequence)).await,
+                None => Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The peer lacks entries before this one: they are sent first. Implements: RCV-006
+async fn refill(node: &Node, letter: &Letter, head: Option<u64>) -> Result<Sent, Failure> {
+    let (key, now) = (letter.key, node.now());
+    let from = head.map_or(0, |head| head.saturating_add(1));
+    let before = u64::try_from(letter.place).unwrap_or(0);
+    let queued = node.store().write(move |tx| {
+        let missing = ledgers::entries(tx, &key, from, before.saturating_sub(from))?;
+        for entry in &missing {
+            let place = i64::try_from(entry.header().sequence).unwrap_or(i64::MAX);
+            outbox::enqueue(tx, &key, entry.header().id, Task::Deliver, place, now)?;
+        }
+        Ok(missing.len())
+    });
+    match queued.await? {
+        0 => Err(Failure::later(ProblemType::SequenceGap.name())),
+        _ => Ok(Sent::Again),
+    }
+}
+
+/// What to do with a decision before it is sent.
+enum Ready {
+    Send(Box<Entry>),
+    Settled,
+    Impossible,
+}
+
+/// The originating authority asks the sequencer to append its decision.
+async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
+    let (key, id, in_job) = (letter.key, letter.id, node.clone());
+    let entry = match node.store().write(move |tx| prepare(tx, &in_job, &key, id)).await? {
+        Ready::Send(entry) => *entry,
+        Ready::Settled => return Ok(Sent::Done),
+        Ready::Impossible => {
+            return Err(Failure::Final { what: ProblemType::NotAllowedInStage.name().to_owned() });
+        }
+    };
+    match peer(node, &key)?.put_entry(&entry).await {
+        Ok(Delivered::Held { receipt, .. }) => settle(node, key, entry, receipt).await,
+        Ok(Delivered::HeldElsewhere { .. }) => {
+            after_pull(node, &key, Failure::later("the sequencer holds an earlier version of this decision"))
+                .await
+        }
+        Err(error) => {
+            // The sequencer may be ahead: what it holds decides whether the decision can still be made.
+            let step = error.next_step();
+            let failure = Failure::from(error);
+            if step == NextStep::Retry { Err(failure) } else { after_pull(node, &key, failure).await }
+        }
+    }
+}
+
+/// Fetches what the sequencer is ahead by; without anything new, the failure stands. Implements: DLV-010
+async fn after_pull(node: &Node, key: &LedgerKey, failure: Failure) -> Result<Sent, Failure> {
+    match pull(node, key).await {
+        Ok(0) | Err(_) => Err(failure),
+        Ok(_) => Ok(Sent::Again),
+    }
+}
+
+/// The newest signed version of a decision, made anew under the same id and with the same body when the
+/// ledger has moved on. It is stored before it is sent, so that a crash repeats the same bytes.
+///
+/// Implements: DLV-011, DLV-012
+fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result<Ready, StoreError> {
+    let proposal = outbox::find_proposal(tx, key, id)?;
+    let (Some(proposal), None) = (proposal, ledgers::entry_by_id(tx, key, id)?) else {
+        outbox::drop_proposal(tx, key, id)?;
+        outbox::done(tx, key, id)?;
+        return Ok(Ready::Settled);
+    };
+    let Some(held) = ledgers::find(tx, key)? else { return Ok(Ready::Send(Box::new(proposal.entry))) };
+    let header = proposal.entry.header();
+    if header.previous == Some(held.ledger.head.header_digest) {
+        return Ok(Ready::Send(Box::new(proposal.entry)));
+    }
+    if held.forked || allows(&held.ledger, proposal.kind, header.author).is_err() {
+        return Ok(Ready::Impossible);
+    }
+    let archive = node.archive();
+    let directory = archive.newest().map(Signed::content);
+    let hosted = directory.and_then(|directory| node.speaking_for(directory, key.hosted));
+    let (Some(hosted), Body::Present(body)) = (hosted, proposal.entry.body()) else {
+        return Ok(Ready::Impossible);
+    };
+    let header = Header::following(&held.ledger, proposal.kind, header.author, id, proposal.decided_at);
+    let entry = Entry::sign(header, body.clone(), &hosted.signing);
+    outbox::keep_proposal(tx, key, proposal.decided_at, &entry)?;
+    Ok(Ready::Send(Box::new(entry)))
+}
+
+/// The decision is in the ledger, with the sequencer's receipt.
+async fn settle(
+    node: &Node,
+    key: LedgerKey,
+    entry: Entry,
+    receipt: Signed<Receipt>,
+) -> Result<Sent, Failure> {
+    let id = entry.header().id;
+    let settled = node.store().write(move |tx| {
+        let held = ledgers::find(tx, &key)?;
+        if ledgers::entry_by_id(tx, &key, id)?.is_none() {
+            let ledger = held.as_ref().map(|held| &held.ledger);
+            let Ok(next) = apply(ledger, &entry, receipt.content()) else { return Ok(false) };
+            ledgers::append(tx, &key, &next, &entry.clone().with_receipt(receipt.envelope().clone()))?;
+        }
+        outbox::drop_proposal(tx, &key, id)?;
+        outbox::done(tx, &key, id)?;
+        Ok(true)
+    });
+    if settled.await? {
+        return Ok(Sent::Done);
+    }
+    after_pull(node, &key, Failure::later("the sequencer's receipt does not fit the ledger held here")).await
+}
+
+/// Fetches and appends what the other party holds beyond this copy; gives the number of entries.
+///
+/// Implements: RCV-007
+pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
+    let failed = |_| ClientError::NotConnected(key.counterparty);
+    let (mut appended, ledger_key) = (0, *key);
+    let peer = peer(node, key).map_err(|_| ClientError::NotConnected(key.counterparty))?;
+    let parties = Parties { ours: key.hosted, theirs: key.counterparty };
+    loop {
+        let held = node.store().read(move |tx| ledgers::find(tx, &ledger_key)).await.map_err(failed)?;
+        let from = held.map_or(0, |held| held.ledger.head.sequence + 1);
+        let (entries, more) = peer.entries(key.transfer, from).await?;
+        for entry in entries {
+            let between = entry.header().is_between(parties.ours, parties.theirs);
+            let arrival = between.then(|| Arrival::fetched(node, entry, parties, node.archive()));
+            let Some(Ok(arrival)) = arrival else { return Ok(appended) };
+            let in_job = node.clone();
+            match node.store().write(move |tx| arrive(tx, &in_job, &arrival)).await.map_err(failed)? {
+                Answer::Stored(_) => appended += 1,
+                Answer::Repeated(_) => {}
+                Answer::Refused(problem) => {
+                    tracing::error!(transfer = %key.transfer, problem = problem.kind, "a fetched entry is refused");
+                    return Ok(appended);
+                }
+            }
+        }
+        if !more {
+            return Ok(appended);
+        }
+    }
+}

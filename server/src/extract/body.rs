@@ -1,0 +1,74 @@
+//! An entry from the bytes of a request.
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{HttpRequest, web};
+use cme_spec::canonical::{DecodeError, Json, Limits};
+use cme_spec::entry::{Entry, EntryError};
+use cme_spec::problem::{Problem, ProblemType};
+use futures_util::StreamExt as _;
+
+use super::Fault;
+
+/// Bytes that are read and thrown away of a body that is too large, so that the answer reaches its sender.
+const OVERSIZE_BYTES_DRAINED: usize = 4 << 20;
+
+/// The entry in the request's body; its form is right, nothing else is checked yet.
+///
+/// Implements: TRN-008, TRN-009
+pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<Entry, Fault> {
+    let media_type =
+        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let bytes = bytes(request, payload).await?;
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(ProblemType::MediaType.into());
+    }
+    let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| refused(&error))?;
+    Entry::read(&json).map_err(|error| match error {
+        EntryError::Shape(shape)
+            if shape.pointer == "/body" && json.value().get("body").is_none_or(|body| body.is_null()) =>
+        {
+            ProblemType::BodyMissing.into()
+        }
+        EntryError::Shape(shape) => {
+            Fault::from(Problem::new(ProblemType::Malformed).pointer(shape.pointer).detail("not an entry"))
+        }
+        EntryError::UnknownType => ProblemType::TypeUnknown.into(),
+        EntryError::UnsupportedProtocol => ProblemType::ProtocolUnsupported.into(),
+    })
+}
+
+async fn bytes(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, Fault> {
+    let limit = Limits::ENTRY.bytes_max;
+    let told =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if told.is_some_and(|told| told > OVERSIZE_BYTES_DRAINED) {
+        return Err(Problem::new(ProblemType::TooLarge).limit(limit).into());
+    }
+    let (mut bytes, mut seen) = (Vec::with_capacity(told.unwrap_or_default().min(limit)), 0);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(ProblemType::Malformed).detail("the body broke off"))?;
+        seen += chunk.len();
+        if seen > OVERSIZE_BYTES_DRAINED {
+            break;
+        }
+        if seen <= limit {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    if seen > limit { Err(Problem::new(ProblemType::TooLarge).limit(limit).into()) } else { Ok(bytes) }
+}
+
+fn refused(error: &DecodeError) -> Fault {
+    let (kind, limit) = match *error {
+        DecodeError::TooLarge { limit } => (ProblemType::TooLarge, Some(limit)),
+        DecodeError::TooDeep { limit }
+        | DecodeError::StringTooLong { limit }
+        | DecodeError::ArrayTooLong { limit }
+        | DecodeError::ObjectTooLarge { limit } => (ProblemType::LimitExceeded, Some(limit)),
+        _ => (ProblemType::Malformed, None),
+    };
+    // The error tells a place and a rule, never the content.
+    let problem = Problem::new(kind).detail(error.to_string());
+    limit.map_or_else(|| problem.clone(), |limit| problem.clone().limit(limit)).into()
+}

@@ -1,0 +1,88 @@
+//! Who calls whom: the proof that a handler needs before it looks at anything.
+
+use std::future::{Ready, ready};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use cme_spec::directory::{Archive, Directory};
+use cme_spec::envelope::Signed;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::problem::ProblemType;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::Fault;
+use crate::config::Limits;
+use crate::node::{Hosted, Node};
+use crate::tls::ShownPin;
+
+/// Requests of each peer in a second.
+pub struct RateLimits(DefaultKeyedRateLimiter<AuthorityCode>);
+
+impl RateLimits {
+    /// The configured limits.
+    pub fn new(limits: &Limits) -> Self {
+        let number = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota =
+            Quota::per_second(number(limits.requests_per_second)).allow_burst(number(limits.requests_burst));
+        Self(RateLimiter::keyed(quota))
+    }
+}
+
+/// An authority that has proven itself, calling an authority that is hosted here.
+///
+/// The caller is known by its certificate's key alone: nothing in the request can change who it is. The pin
+/// is looked up on every request, so a key that has left the directory is out on open connections too.
+///
+/// Implements: TRN-004, TRN-007
+pub struct Caller {
+    /// The deployment.
+    pub node: Node,
+    /// The authority that calls.
+    pub authority: AuthorityCode,
+    /// The authority that is called.
+    hosted: AuthorityCode,
+    /// The directory under which this request is judged.
+    pub archive: Arc<Archive>,
+}
+
+impl Caller {
+    /// The authority that is called.
+    pub fn hosted(&self) -> Result<&Hosted, Fault> {
+        self.node.hosted(self.hosted).ok_or_else(|| ProblemType::HostedUnknown.into())
+    }
+
+    /// The directory under which this request is judged.
+    pub fn directory(&self) -> Result<&Directory, Fault> {
+        self.archive.newest().map(Signed::content).ok_or_else(|| ProblemType::Unavailable.into())
+    }
+
+    fn of(request: &HttpRequest) -> Result<Self, Fault> {
+        let node = request.app_data::<web::Data<Node>>().ok_or(ProblemType::Internal)?.get_ref().clone();
+        let archive = node.archive();
+        let directory = archive.newest().map(Signed::content).ok_or(ProblemType::Unavailable)?;
+        let shown = request.conn_data::<ShownPin>().ok_or(ProblemType::PeerUnknown)?;
+        let authority = directory.caller(&shown.0).ok_or(ProblemType::PeerUnknown)?;
+        let limits = request.app_data::<web::Data<RateLimits>>().ok_or(ProblemType::Internal)?;
+        limits.0.check_key(&authority).map_err(|_| ProblemType::RateLimited)?;
+        let hosted: AuthorityCode = request
+            .match_info()
+            .get("hosted")
+            .and_then(|code| code.parse().ok())
+            .ok_or(ProblemType::HostedUnknown)?;
+        if node.hosted(hosted).is_none() {
+            return Err(ProblemType::HostedUnknown.into());
+        }
+        Ok(Self { node, authority, hosted, archive })
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Fault;
+    type Future = Ready<Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}

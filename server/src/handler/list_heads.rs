@@ -1,0 +1,48 @@
+//! `GET /v1/heads`.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpResponse, web};
+use cme_spec::operation::list_heads::{HeadPage, PAGE_ITEMS};
+use cme_spec::problem::ProblemType;
+
+use super::ok;
+use crate::extract::{Caller, Fault};
+use crate::node::Told;
+use crate::store::ledgers;
+
+pub(crate) async fn list_heads(
+    caller: Caller,
+    query: web::Query<HashMap<String, String>>,
+) -> Result<HttpResponse, Fault> {
+    let incarnation = caller.node.incarnation();
+    let after = match query.get("after") {
+        Some(cursor) => read_cursor(cursor, incarnation)?,
+        None => 0,
+    };
+    let hosted = caller.hosted()?;
+    let pair = (hosted.code, caller.authority);
+    let held =
+        caller.node.store().read(move |tx| ledgers::changed_after(tx, pair, after, PAGE_ITEMS + 1)).await?;
+    let more = held.len() as u64 > PAGE_ITEMS;
+    let page = &held[..held.len().min(usize::try_from(PAGE_ITEMS).unwrap_or(usize::MAX))];
+    let told = Told { at: caller.node.now(), incarnation, directory_issue: caller.directory()?.issue };
+    let next = page.last().map_or(after, |held| held.changed);
+    Ok(ok(&HeadPage {
+        incarnation,
+        heads: page.iter().map(|held| hosted.head(&held.ledger, held.key.hosted, told).to_json()).collect(),
+        next: format!("{incarnation}.{next}"),
+        more,
+    }))
+}
+
+/// Implements: RCV-003
+fn read_cursor(cursor: &str, incarnation: u64) -> Result<i64, Fault> {
+    let parts =
+        cursor.split_once('.').and_then(|(of, place)| Some((of.parse::<u64>().ok()?, place.parse().ok()?)));
+    match parts {
+        Some((of, place)) if of == incarnation && place >= 0 => Ok(place),
+        Some((of, _)) if of != incarnation => Err(ProblemType::CursorExpired.into()),
+        _ => Err(ProblemType::CursorInvalid.into()),
+    }
+}

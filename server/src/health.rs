@@ -1,0 +1,125 @@
+//! What the operator's monitoring sees. No personal data: counts and codes of authorities.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cme_spec::directory::Freshness;
+use cme_spec::envelope::Signed;
+use cme_spec::ledger::due::due;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+
+use crate::node::Node;
+use crate::store::{StoreError, ledgers, outbox};
+
+/// Looks at a deployment.
+pub struct Health {
+    node: Node,
+    stopping: AtomicBool,
+}
+
+/// Whether the deployment can take requests, and why not.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadyReport {
+    /// Whether it can.
+    pub ready: bool,
+    /// Whether the database answers.
+    pub database: bool,
+    /// Whether the directory is current, in its days of grace, or stale.
+    pub directory: &'static str,
+    /// The issue in use.
+    pub directory_issue: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    authority: String,
+    stage: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthorityLabel {
+    authority: String,
+}
+
+impl Health {
+    /// Looks at `node`.
+    pub fn new(node: Node) -> Self {
+        Self { node, stopping: AtomicBool::new(false) }
+    }
+
+    /// From now on not ready: load balancers send nothing new.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the deployment can take requests.
+    pub async fn report(&self) -> ReadyReport {
+        let database = self.node.store().read(|tx| outbox::count(tx)).await.is_ok();
+        let archive = self.node.archive();
+        let issue = archive.newest().map(Signed::content);
+        let directory = match issue.map(|issue| issue.freshness(self.node.now())) {
+            Some(Freshness::Current) => "current",
+            Some(Freshness::Grace) => "grace",
+            Some(Freshness::Stale) | None => "stale",
+        };
+        ReadyReport {
+            ready: database && !self.stopping.load(Ordering::Relaxed),
+            database,
+            directory,
+            directory_issue: issue.map_or(0, |issue| issue.issue),
+        }
+    }
+
+    /// Counts in OpenMetrics text.
+    pub async fn metrics(&self) -> Result<String, StoreError> {
+        let mut registry = Registry::with_prefix("cme");
+        let transfers = Family::<StageLabels, Gauge>::default();
+        registry.register("transfers", "Transfers by stage", transfers.clone());
+        let overdue = Family::<AuthorityLabel, Gauge>::default();
+        registry.register("overdue", "Clocks that have run out, by whose turn it is", overdue.clone());
+        let (waiting, refused) = (Gauge::<i64>::default(), Gauge::<i64>::default());
+        registry.register("outbox_waiting", "Entries still to be delivered", waiting.clone());
+        registry.register(
+            "outbox_refused",
+            "Entries refused for good, for an officer to look at",
+            refused.clone(),
+        );
+        let issue = Gauge::<i64>::default();
+        registry.register("directory_issue", "Directory issue in use", issue.clone());
+
+        let archive = self.node.archive();
+        issue.set(
+            archive.newest().map_or(0, |issue| i64::try_from(issue.content().issue).unwrap_or(i64::MAX)),
+        );
+        let now = self.node.now();
+        for hosted in self.node.all_hosted() {
+            let code = hosted.code;
+            let read = self
+                .node
+                .store()
+                .read(move |tx| Ok((ledgers::count_by_stage(tx, code)?, ledgers::open(tx, code)?)));
+            let (stages, open) = read.await?;
+            for (stage, count) in stages {
+                transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);
+            }
+            for held in open {
+                let clocks =
+                    due(&held.ledger, |issue| archive.issue(issue).map(|directory| &directory.policy));
+                for clock in clocks.unwrap_or_default().iter().filter(|clock| clock.is_overdue(now)) {
+                    overdue.get_or_create(&AuthorityLabel { authority: clock.owner.to_string() }).inc();
+                }
+            }
+        }
+        let (still, dead) = self.node.store().read(|tx| outbox::count(tx)).await?;
+        waiting.set(still);
+        refused.set(dead);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry)
+            .map_err(|_| StoreError::Corrupt("metrics can't be written"))?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,21 @@
+//! Reference server of the CME transfer protocol.
+//!
+//! The binary `cme-server` is made of these parts; they are public so that the benchmarks and tests of this
+//! repository can drive them.
+
+pub mod app;
+pub mod append;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod delivery;
+pub mod extract;
+pub mod handler;
+pub mod health;
+pub mod node;
+pub mod office;
+pub mod pki;
+mod random;
+pub mod routes;
+pub mod store;
+pub mod tls;

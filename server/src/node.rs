@@ -1,0 +1,359 @@
+//! What a running deployment knows: its store, its authorities with their keys, the directory, the clock.
+//!
+//! The server, the delivery worker and an officer's command line all work on a [`Node`]; none of them keeps
+//! a copy of a ledger in memory, so that they can share one database from several processes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory};
+use cme_spec::canonical::{DecodeError, Json, Limits};
+use cme_spec::directory::{Archive, Directory, DirectoryError};
+use cme_spec::entry::Entry;
+use cme_spec::envelope::Envelope;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::Instant;
+use cme_spec::ledger::Ledger;
+use cme_spec::receipt::{Head, Receipt};
+use cme_spec::signature::{SignatureError, SigningKey};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, HostedConfig};
+use crate::store::ledgers::LedgerKey;
+use crate::store::sqlite::Sqlite;
+use crate::store::{Store, StoreError, directory as issues};
+
+/// Ledgers that wait to be completed at most; one more is completed when its peer asks again.
+const PULLS_WAITING_MAX: usize = 1_024;
+
+/// One authority that this deployment serves.
+pub struct Hosted {
+    /// Its code.
+    pub code: AuthorityCode,
+    /// Signs its entries and receipts.
+    pub signing: SigningKey,
+    /// Calls its peers.
+    pub client: Client,
+}
+
+/// A deployment. Clones share it.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    store: Store,
+    directory: SharedDirectory,
+    hosted: BTreeMap<AuthorityCode, Hosted>,
+    clock: Clock,
+    incarnation: u64,
+    outbox: tokio::sync::Notify,
+    pulls: Mutex<HashSet<LedgerKey>>,
+    pull_asked: tokio::sync::Notify,
+}
+
+/// Why a deployment can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A file of the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A signing key.
+    #[error("{path}: {cause}")]
+    SigningKey {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: SignatureError,
+    },
+    /// A certificate or its key.
+    #[error("{path}: {cause}")]
+    Identity {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: IdentityError,
+    },
+    /// The directory file is not JSON of the protocol.
+    #[error("the directory file {path}: {cause}")]
+    DirectoryFile {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: DecodeError,
+    },
+    /// The directory is refused.
+    #[error("the directory file {path}: {cause}")]
+    Directory {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: DirectoryError,
+    },
+    /// The incarnation file holds no number.
+    #[error("{0} must hold the number of restores, from 1")]
+    Incarnation(String),
+    /// The directory does not know a hosted authority's key.
+    #[error(
+        "the directory has no signing key of authority {code} that is {kid}: send the operator of the directory the record that `init` wrote"
+    )]
+    KeyNotInDirectory {
+        /// The authority.
+        code: AuthorityCode,
+        /// Its key's name.
+        kid: String,
+    },
+}
+
+impl Node {
+    /// Opens everything that the configuration names.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, NodeError> {
+        let store = Sqlite::open(&config.resolve(&config.database))?;
+        let incarnation = read_incarnation(&config)?;
+        let archive = load_directory(&config, &store).await?;
+        let directory = SharedDirectory::new(archive);
+        let mut hosted = BTreeMap::new();
+        for record in &config.authorities {
+            hosted.insert(record.code, open_hosted(&config, record, &directory, incarnation)?);
+        }
+        let inner = Inner {
+            config,
+            store,
+            directory,
+            hosted,
+            clock,
+            incarnation,
+            outbox: tokio::sync::Notify::new(),
+            pulls: Mutex::default(),
+            pull_asked: tokio::sync::Notify::new(),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The instant now.
+    pub fn now(&self) -> Instant {
+        self.0.clock.now()
+    }
+
+    /// How often the database was restored.
+    pub fn incarnation(&self) -> u64 {
+        self.0.incarnation
+    }
+
+    /// Every issue held.
+    pub fn archive(&self) -> Arc<Archive> {
+        self.0.directory.current()
+    }
+
+    /// The authority of that code, if it is hosted here.
+    pub fn hosted(&self, code: AuthorityCode) -> Option<&Hosted> {
+        self.0.hosted.get(&code)
+    }
+
+    /// All authorities hosted here.
+    pub fn all_hosted(&self) -> impl Iterator<Item = &Hosted> {
+        self.0.hosted.values()
+    }
+
+    /// The hosted authority that speaks for `party`: itself, or a hosted successor of it.
+    pub fn speaking_for(&self, directory: &Directory, party: AuthorityCode) -> Option<&Hosted> {
+        self.hosted(party).or_else(|| self.all_hosted().find(|hosted| directory.acts_for(hosted.code, party)))
+    }
+
+    /// Tells the delivery worker that the outbox has grown.
+    pub fn wake_outbox(&self) {
+        self.0.outbox.notify_one();
+    }
+
+    /// Waits until the outbox has grown.
+    pub async fn outbox_woken(&self) {
+        self.0.outbox.notified().await;
+    }
+
+    /// Asks the delivery worker to fetch what this copy of a ledger lacks. Asking twice does no more.
+    pub fn ask_pull(&self, key: LedgerKey) {
+        let mut pulls = self.0.pulls.lock().unwrap_or_else(PoisonError::into_inner);
+        if pulls.len() < PULLS_WAITING_MAX {
+            pulls.insert(key);
+        }
+        self.0.pull_asked.notify_one();
+    }
+
+    /// Waits until a copy is asked to be completed.
+    pub async fn pull_asked(&self) -> Option<LedgerKey> {
+        loop {
+            {
+                let mut pulls = self.0.pulls.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(key) = pulls.iter().next().copied() {
+                    pulls.remove(&key);
+                    return Some(key);
+                }
+            }
+            self.0.pull_asked.notified().await;
+        }
+    }
+
+    /// Looks for newer issues where the configuration says they appear. Gives the newest issue's number.
+    pub async fn refresh_directory(&self) -> Result<u64, NodeError> {
+        let archive = load_directory(&self.0.config, &self.0.store).await?;
+        let newest = archive.newest().map_or(0, |issue| issue.content().issue);
+        let held = self.archive().newest().map_or(0, |issue| issue.content().issue);
+        if newest > held {
+            tracing::info!(issue = newest, "a newer directory issue is in use");
+            self.0.directory.replace(archive);
+        }
+        Ok(newest)
+    }
+}
+
+impl Hosted {
+    /// A receipt of this authority for an entry.
+    pub fn receipt(&self, entry: &Entry, party: AuthorityCode, told: Told) -> Envelope<Receipt> {
+        let header = entry.header();
+        let content = Receipt {
+            transfer: header.transfer,
+            sequence: header.sequence,
+            entry_id: header.id,
+            header_digest: entry.header_digest(),
+            received_at: told.at,
+            by: party,
+            incarnation: told.incarnation,
+            directory_issue: told.directory_issue,
+        };
+        Envelope::sign(content, &self.signing)
+    }
+
+    /// This authority's word on where its copy of a ledger ends.
+    pub fn head(&self, ledger: &Ledger, party: AuthorityCode, told: Told) -> Envelope<Head> {
+        let content = Head {
+            transfer: ledger.terms.transfer,
+            originating: ledger.terms.originating,
+            receiving: ledger.terms.receiving,
+            sequence: ledger.head.sequence,
+            header_digest: ledger.head.header_digest,
+            stage: ledger.stage(),
+            at: told.at,
+            by: party,
+            incarnation: told.incarnation,
+            directory_issue: told.directory_issue,
+        };
+        Envelope::sign(content, &self.signing)
+    }
+}
+
+/// What every signed word of a server says beside its matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// When.
+    pub at: Instant,
+    /// How often the database was restored.
+    pub incarnation: u64,
+    /// The directory issue in use.
+    pub directory_issue: u64,
+}
+
+fn read_incarnation(config: &Config) -> Result<u64, NodeError> {
+    let text = config.read(&config.incarnation)?;
+    let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+    let place = || NodeError::Incarnation(config.resolve(&config.incarnation).display().to_string());
+    number.filter(|number| *number > 0).ok_or_else(place)
+}
+
+fn open_hosted(
+    config: &Config,
+    record: &HostedConfig,
+    directory: &SharedDirectory,
+    incarnation: u64,
+) -> Result<Hosted, NodeError> {
+    let signing = read_signing_key(&config.resolve(&record.signing_key))?;
+    let archive = directory.current();
+    let issue = archive.newest().map(cme_spec::envelope::Signed::content);
+    if issue.is_none_or(|issue| issue.key(record.code, signing.id()).is_none()) {
+        return Err(NodeError::KeyNotInDirectory { code: record.code, kid: signing.id().to_string() });
+    }
+    let identity =
+        Identity::from_pem(&config.read(&record.certificate)?, &config.read(&record.key)?).map_err(
+            |cause| NodeError::Identity { path: config.resolve(&record.key).display().to_string(), cause },
+        )?;
+    let client = Client::new(record.code, identity, directory.clone())
+        .with_retry(RetryPolicy::once())
+        .with_incarnation(incarnation);
+    Ok(Hosted { code: record.code, signing, client })
+}
+
+/// Reads an Ed25519 key from PKCS#8 in PEM.
+pub fn read_signing_key(path: &Path) -> Result<SigningKey, NodeError> {
+    let pem = std::fs::read(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+    let wrong = |cause| NodeError::SigningKey { path: path.display().to_string(), cause };
+    let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| wrong(SignatureError::PrivateKey))?;
+    SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(wrong)
+}
+
+/// The issues held in the store, and what the configured place adds to them.
+async fn load_directory(config: &Config, store: &Store) -> Result<Archive, NodeError> {
+    let held = store.read(|tx| issues::issues(tx)).await?;
+    let mut archive: Option<Archive> = None;
+    let stored = |cause| NodeError::Directory { path: "in the database".to_owned(), cause };
+    for issue in &held {
+        match &mut archive {
+            None => archive = Some(Archive::start(issue, None).map_err(stored)?),
+            Some(archive) => archive.add(issue).map(|_| ()).map_err(stored)?,
+        }
+    }
+    for path in issue_files(&config.resolve(&config.directory))? {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(&path).map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
+        let json = Json::decode(&bytes, &Limits::COLLECTION)
+            .map_err(|cause| NodeError::DirectoryFile { path: name.clone(), cause })?;
+        let refused = |cause| NodeError::Directory { path: name.clone(), cause };
+        let new = match &mut archive {
+            None => {
+                archive = Some(Archive::start(&json, config.directory_root.as_ref()).map_err(refused)?);
+                true
+            }
+            // A file that is older than what is held says nothing new.
+            Some(archive) => match archive.add(&json) {
+                Ok(added) => added,
+                Err(DirectoryError::Older { .. }) => false,
+                Err(cause) => return Err(refused(cause)),
+            },
+        };
+        let number = archive.as_ref().and_then(Archive::newest).map(|issue| issue.content().issue);
+        if let Some(number) = number.filter(|_| new) {
+            store.write(move |tx| issues::keep(tx, number, &json)).await?;
+        }
+    }
+    archive.ok_or_else(|| NodeError::Directory {
+        path: config.resolve(&config.directory).display().to_string(),
+        cause: DirectoryError::Empty,
+    })
+}
+
+/// The file itself, or the JSON files of a folder, by name.
+fn issue_files(path: &Path) -> Result<Vec<std::path::PathBuf>, ConfigError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let unreadable = |cause| ConfigError::Read { path: path.to_owned(), cause };
+    let entries = std::fs::read_dir(path).map_err(unreadable)?;
+    let mut files: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,195 @@
+//! What an officer sees: transfers with their clocks, decisions on their way, letters that need a person.
+
+use cme_spec::entry::{Body, EntryType, HeadRef};
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::{EntryId, Instant, TransferId};
+use cme_spec::ledger::Stage;
+use cme_spec::ledger::due::{Due, due};
+use serde::Serialize;
+
+use super::OfficeError;
+use crate::node::Node;
+use crate::store::ledgers::{self, Held};
+use crate::store::outbox::{self, Letter, Proposal};
+
+/// One transfer in a list.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TransferView {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// The party that offered.
+    pub originating: AuthorityCode,
+    /// The party that was asked.
+    pub receiving: AuthorityCode,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Who is responsible.
+    pub responsible: AuthorityCode,
+    /// As of which entry.
+    pub as_of: HeadRef,
+    /// Whether a fork was proven.
+    pub forked: bool,
+    /// Running clocks.
+    pub due: Vec<DueView>,
+}
+
+/// A running clock, and whether it has run out.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DueView {
+    /// The clock.
+    #[serde(flatten)]
+    pub due: Due,
+    /// Whether it has run out.
+    pub overdue: bool,
+}
+
+/// A decision that is not in a ledger yet.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionView {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// The other party.
+    pub to: AuthorityCode,
+    /// The decision.
+    pub id: EntryId,
+    /// What it does.
+    #[serde(rename = "type")]
+    pub kind: EntryType,
+    /// When it was decided.
+    pub decided_at: Instant,
+}
+
+/// Something that is still to be sent.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LetterView {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// To whom.
+    pub to: AuthorityCode,
+    /// The entry.
+    pub id: EntryId,
+    /// `deliver` or `propose`.
+    pub task: &'static str,
+    /// Failures in a row.
+    pub attempts: u32,
+    /// When it is tried next; absent when it was given up and needs a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Instant>,
+    /// What failed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+}
+
+/// Everything of one authority.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListView {
+    /// The authority.
+    pub authority: AuthorityCode,
+    /// Its transfers, the newest change last.
+    pub transfers: Vec<TransferView>,
+    /// Its decisions that the sequencer has not receipted yet.
+    pub proposed: Vec<DecisionView>,
+    /// What is still to be sent.
+    pub outbox: Vec<LetterView>,
+    /// What was given up: the peer's refusal was final.
+    pub refused: Vec<LetterView>,
+}
+
+/// One transfer with its entries.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryView {
+    /// The transfer.
+    #[serde(flatten)]
+    pub transfer: TransferView,
+    /// Its entries with their receipts, as on the wire.
+    pub entries: Vec<serde_json::Value>,
+    /// Places whose bodies are erased.
+    pub erased: Vec<u64>,
+}
+
+fn transfer_view(node: &Node, held: &Held, now: Instant) -> TransferView {
+    let archive = node.archive();
+    let clocks = due(&held.ledger, |issue| archive.issue(issue).map(|directory| &directory.policy));
+    let clocks = clocks.unwrap_or_else(|error| {
+        tracing::warn!(transfer = %held.key.transfer, %error, "a deadline can't be told");
+        Vec::new()
+    });
+    let view = |due: Due| DueView { overdue: due.is_overdue(now), due };
+    TransferView {
+        transfer: held.key.transfer,
+        originating: held.ledger.terms.originating,
+        receiving: held.ledger.terms.receiving,
+        stage: held.ledger.stage(),
+        responsible: held.ledger.responsible(),
+        as_of: held.ledger.head,
+        forked: held.forked,
+        due: clocks.into_iter().map(view).collect(),
+    }
+}
+
+fn letter_view(letter: Letter) -> LetterView {
+    LetterView {
+        transfer: letter.key.transfer,
+        to: letter.key.counterparty,
+        id: letter.id,
+        task: match letter.task {
+            outbox::Task::Deliver => "deliver",
+            outbox::Task::Propose => "propose",
+        },
+        attempts: letter.attempts,
+        next_at: Instant::from_milliseconds(letter.next_at).filter(|_| !letter.dead),
+        last_failure: letter.last_failure,
+    }
+}
+
+/// Everything of one authority. Implements: CLK-010
+pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, OfficeError> {
+    let read = node.store().read(move |tx| {
+        let transfers = ledgers::of_hosted(tx, authority)?;
+        Ok((transfers, outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?))
+    });
+    let (transfers, proposals, letters) = read.await?;
+    let now = node.now();
+    let (dead, waiting): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.dead);
+    let decision = |proposal: Proposal| DecisionView {
+        transfer: proposal.key.transfer,
+        to: proposal.key.counterparty,
+        id: proposal.id,
+        kind: proposal.kind,
+        decided_at: proposal.decided_at,
+    };
+    Ok(ListView {
+        authority,
+        transfers: transfers.iter().map(|held| transfer_view(node, held, now)).collect(),
+        proposed: proposals.into_iter().map(decision).collect(),
+        outbox: waiting.into_iter().map(letter_view).collect(),
+        refused: dead.into_iter().map(letter_view).collect(),
+    })
+}
+
+/// One transfer with its entries.
+pub async fn show(
+    node: &Node,
+    authority: AuthorityCode,
+    transfer: TransferId,
+) -> Result<EntryView, OfficeError> {
+    let read = node.store().read(move |tx| {
+        let held = ledgers::of_transfer(tx, transfer)?.into_iter().find(|held| held.key.hosted == authority);
+        let Some(held) = held else { return Ok(None) };
+        let entries = ledgers::entries(tx, &held.key, 0, u64::MAX)?;
+        Ok(Some((held, entries)))
+    });
+    let (held, entries) = read.await?.ok_or(OfficeError::UnknownTransfer(authority, transfer))?;
+    let erased = entries.iter().filter(|entry| matches!(entry.body(), Body::Erased { .. }));
+    Ok(EntryView {
+        transfer: transfer_view(node, &held, node.now()),
+        erased: erased.map(|entry| entry.header().sequence).collect(),
+        entries: entries.iter().map(|entry| entry.to_json().into_value()).collect(),
+    })
+}

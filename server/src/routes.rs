@@ -1,0 +1,73 @@
+//! Binds the operations of `spec`, and the operator's own pages on a listener of their own.
+
+use actix_web::{HttpResponse, Resource, web};
+use cme_spec::operation::{self, Operation};
+use cme_spec::problem::ProblemType;
+
+use crate::extract::Fault;
+use crate::handler;
+use crate::health::Health;
+
+/// A path segment of the base URL: the hosted authority's code.
+const BASE: &str = "/{hosted}";
+
+/// Every operation under `/{code}`; everything else gets a typed problem.
+pub fn protocol(config: &mut web::ServiceConfig) {
+    let scope =
+        operation::ALL.iter().fold(web::scope(BASE), |scope, operation| scope.service(bound(operation)));
+    config.service(scope.default_service(web::to(unknown_route)));
+    config.default_service(web::to(unknown_route));
+}
+
+fn bound(operation: &Operation) -> Resource {
+    let resource = web::resource(operation.path()).name(operation.name);
+    let resource = match operation.name {
+        "get_capabilities" => resource.route(web::get().to(handler::get_capabilities::get_capabilities)),
+        "put_entry" => resource.route(web::put().to(handler::put_entry::put_entry)),
+        "list_entries" => resource.route(web::get().to(handler::list_entries::list_entries)),
+        "list_heads" => resource.route(web::get().to(handler::list_heads::list_heads)),
+        "get_reconciliation" => {
+            resource.route(web::get().to(handler::get_reconciliation::get_reconciliation))
+        }
+        other => unreachable!("operation {other} has no handler"),
+    };
+    resource.default_service(web::to(wrong_method))
+}
+
+async fn unknown_route() -> Result<HttpResponse, Fault> {
+    Err(ProblemType::RouteUnknown.into())
+}
+
+async fn wrong_method() -> Result<HttpResponse, Fault> {
+    Err(ProblemType::MethodNotAllowed.into())
+}
+
+/// Health, readiness and metrics, for the operator alone: bound to loopback.
+pub fn operations(config: &mut web::ServiceConfig) {
+    config
+        .route("/health/live", web::get().to(live))
+        .route("/health/ready", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics));
+}
+
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "live": true }))
+}
+
+async fn ready(health: web::Data<Health>) -> HttpResponse {
+    let report = health.report().await;
+    let mut response = if report.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(report)
+}
+
+async fn metrics(health: web::Data<Health>) -> HttpResponse {
+    match health.metrics().await {
+        Ok(text) => HttpResponse::Ok()
+            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+            .body(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics can't be read");
+            HttpResponse::ServiceUnavailable().finish()
+        }
+    }
+}

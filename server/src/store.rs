@@ -1,0 +1,290 @@
+//! The store: one seam for every database, synchronous jobs, one writer with group commit.
+//!
+//! A job is a closure over [`Tx`]. It can run more than once (a batch that fails is rolled back and each of
+//! its jobs runs alone), so it does nothing but read and write through `Tx`. The writer takes whatever jobs
+//! wait, runs them in one transaction and tells each caller after the commit is on disk: the more callers,
+//! the fewer syncs for each. Reads run beside it on connections of their own.
+//!
+//! Not chosen: a query builder or an ORM (some thirty statements; the common subset of SQL is enough), one
+//! transaction for each request (a tenth of the rate, measured), an async driver for the writer (the writer
+//! is one thread whatever the driver).
+
+pub mod directory;
+pub mod ledgers;
+mod migrate;
+pub mod outbox;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+/// Jobs that share one commit at most.
+pub const BATCH_JOBS_MAX: usize = 256;
+/// Jobs that wait at most; more callers wait to hand theirs in.
+const QUEUE_JOBS_MAX: usize = 4_096;
+/// Connections for reading.
+const READERS: usize = 2;
+
+/// A value of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// BIGINT.
+    Integer(i64),
+    /// TEXT.
+    Text(String),
+    /// NULL.
+    Null,
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One row of an answer.
+#[derive(Clone, Debug)]
+pub struct Row(pub Vec<Value>);
+
+impl Row {
+    /// The integer in a column.
+    pub fn integer(&self, column: usize) -> Result<i64, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Integer(value)) => Ok(*value),
+            _ => Err(StoreError::Corrupt("a column is not an integer")),
+        }
+    }
+
+    /// The text in a column.
+    pub fn text(&self, column: usize) -> Result<&str, StoreError> {
+        self.optional_text(column)?.ok_or(StoreError::Corrupt("a column is null"))
+    }
+
+    /// The text in a column, or null.
+    pub fn optional_text(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Text(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(StoreError::Corrupt("a column is not text")),
+        }
+    }
+
+    /// The typed value of a text column.
+    pub fn parsed<T: std::str::FromStr>(&self, column: usize) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|_| StoreError::Corrupt("a column is not of its form"))
+    }
+}
+
+/// What the store could not do. None of it is the peer's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the database for too long.
+    #[error("the database is busy")]
+    Busy,
+    /// A row that must be new is there already.
+    #[error("a row exists already")]
+    Exists,
+    /// What was read is not what was written.
+    #[error("the database holds what it should not: {0}")]
+    Corrupt(&'static str),
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// The engine failed.
+    #[error("the database failed: {0}")]
+    Engine(String),
+    /// The store is shut down.
+    #[error("the store is shut down")]
+    Closed,
+    /// The database was made by a newer version of this software.
+    #[error("the database has migration {found}, this software knows {known}")]
+    Newer {
+        /// The newest migration found.
+        found: i64,
+        /// The newest migration known.
+        known: i64,
+    },
+}
+
+/// What a job can do. SQL is the common subset, with `?1`, `?2`, ... for parameters.
+pub trait Tx {
+    /// Runs a statement; gives the number of rows it changed.
+    fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError>;
+    /// Runs a query.
+    fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+}
+
+/// A closure over a transaction.
+pub type JobFn<'a> = &'a mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>;
+
+/// A connection to a database.
+pub trait Engine: Send {
+    /// Runs the job in one transaction: all of it is on disk afterwards, or nothing.
+    fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
+    /// Runs the job on one snapshot.
+    fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
+}
+
+/// Opens connections to one database.
+pub trait Database: Send + Sync {
+    /// A new connection.
+    fn connect(&self) -> Result<Box<dyn Engine>, StoreError>;
+    /// Work that is better done beside the writer, now and then.
+    fn tend(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+struct Job {
+    run: Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>,
+    done: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+/// A handle on the store. Clones share it; when the last is gone, the threads end.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    writer: Option<Sender<Job>>,
+    readers: Option<Sender<Job>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stop_tending: Option<Sender<()>>,
+}
+
+impl Store {
+    /// Opens the database, brings its tables up to date and starts the threads.
+    pub fn open(database: Arc<dyn Database>) -> Result<Self, StoreError> {
+        let mut writer_engine = database.connect()?;
+        migrate::up(writer_engine.as_mut())?;
+        let (writer, jobs) = bounded(QUEUE_JOBS_MAX);
+        let (readers, reads) = bounded(QUEUE_JOBS_MAX);
+        let (stop_tending, stopped) = bounded(0);
+        let mut threads = vec![std::thread::spawn(move || write_loop(writer_engine.as_mut(), &jobs))];
+        for _ in 0..READERS {
+            let (mut engine, reads) = (database.connect()?, reads.clone());
+            threads.push(std::thread::spawn(move || read_loop(engine.as_mut(), &reads)));
+        }
+        threads.push(std::thread::spawn(move || tend_loop(database.as_ref(), &stopped)));
+        let inner = Inner {
+            writer: Some(writer),
+            readers: Some(readers),
+            threads: Mutex::new(threads),
+            stop_tending: Some(stop_tending),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Runs a job in a transaction that it may share with others; what it gives is durable.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+    {
+        send(self.0.writer.as_ref(), job).await
+    }
+
+    /// Runs a job on one snapshot, beside the writer.
+    pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+    {
+        send(self.0.readers.as_ref(), job).await
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.writer = None;
+        self.readers = None;
+        self.stop_tending = None;
+        let threads = self.threads.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // The last handle can be dropped by a job of one of the threads itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+async fn send<T, F>(to: Option<&Sender<Job>>, job: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+{
+    let to = to.ok_or(StoreError::Closed)?;
+    let slot = Arc::new(Mutex::new(None));
+    let (answer, told) = tokio::sync::oneshot::channel();
+    let filled = Arc::clone(&slot);
+    let job = Job {
+        run: Box::new(move |tx| {
+            let value = job(tx)?;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        }),
+        done: Box::new(move |result| {
+            let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let _ = answer.send(result.and_then(|()| value.ok_or(StoreError::Closed)));
+        }),
+    };
+    match to.try_send(job) {
+        Ok(()) => {}
+        Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
+        // Thousands wait already; the caller is told to come again instead of blocking its thread.
+        Err(crossbeam_channel::TrySendError::Full(_)) => return Err(StoreError::Busy),
+    }
+    told.await.map_err(|_| StoreError::Closed)?
+}
+
+fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        batch.extend(jobs.try_iter().take(BATCH_JOBS_MAX - 1));
+        let together = engine.write(&mut |tx| batch.iter_mut().try_for_each(|job| (job.run)(tx)));
+        for mut job in batch {
+            // One bad job spoils nobody: nothing of the batch was kept, so each runs alone.
+            let alone = |job: &mut Job, engine: &mut dyn Engine| engine.write(&mut |tx| (job.run)(tx));
+            let result = if together.is_ok() { Ok(()) } else { alone(&mut job, engine) };
+            (job.done)(result);
+        }
+    }
+}
+
+fn read_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
+    while let Ok(mut job) = jobs.recv() {
+        let result = engine.read(&mut |tx| (job.run)(tx));
+        (job.done)(result);
+    }
+}
+
+fn tend_loop(database: &dyn Database, stopped: &Receiver<()>) {
+    let pause = std::time::Duration::from_secs(1);
+    while stopped.recv_timeout(pause) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+        if let Err(error) = database.tend() {
+            tracing::warn!(%error, "the database could not be tended");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Ledgers and their entries.
+
+use cme_spec::canonical::{Json, Limits};
+use cme_spec::digest::Digest;
+use cme_spec::entry::{Body, Entry};
+use cme_spec::envelope::Envelope;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::{EntryId, TransferId};
+use cme_spec::ledger::{Ledger, Stage};
+use cme_spec::receipt::{Head, Receipt};
+
+use super::{Row, StoreError, Tx, Value};
+
+/// Names a ledger among all that a deployment holds: whose copy, shared with whom, which transfer.
+///
+/// No peer can collide with another's: its own code is part of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LedgerKey {
+    /// The party whose copy this is.
+    pub hosted: AuthorityCode,
+    /// The other party.
+    pub counterparty: AuthorityCode,
+    /// The transfer.
+    pub transfer: TransferId,
+}
+
+impl LedgerKey {
+    pub(super) fn values(&self) -> [Value; 3] {
+        [self.hosted.as_ref().into(), self.counterparty.as_ref().into(), self.transfer.to_string().into()]
+    }
+}
+
+/// A ledger as stored.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Which.
+    pub key: LedgerKey,
+    /// Where it stands.
+    pub ledger: Ledger,
+    /// Whether a fork was proven: it takes no more entries.
+    pub forked: bool,
+    /// Its place in commit order.
+    pub changed: i64,
+}
+
+fn held(row: &Row) -> Result<Held, StoreError> {
+    let key = LedgerKey { hosted: row.parsed(0)?, counterparty: row.parsed(1)?, transfer: row.parsed(2)? };
+    let ledger = serde_json::from_str(row.text(3)?).map_err(|_| StoreError::Corrupt("a ledger's state"))?;
+    Ok(Held { key, ledger, forked: row.integer(4)? != 0, changed: row.integer(5)? })
+}
+
+fn all_held(rows: &[Row]) -> Result<Vec<Held>, StoreError> {
+    rows.iter().map(held).collect()
+}
+
+/// The ledger of that key.
+pub fn find(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Option<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
+    tx.rows(SQL, &key.values())?.first().map(held).transpose()
+}
+
+/// Every ledger of that transfer, whoever holds it here.
+pub fn of_transfer(tx: &mut dyn Tx, transfer: TransferId) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str =
+        "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger WHERE transfer = ?1";
+    all_held(&tx.rows(SQL, &[transfer.to_string().into()])?)
+}
+
+/// Every ledger of a hosted authority, newest change last.
+pub fn of_hosted(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
+                       WHERE hosted = ?1 ORDER BY changed";
+    all_held(&tx.rows(SQL, &[hosted.as_ref().into()])?)
+}
+
+/// The ledgers shared by two parties that changed after a place in commit order, in that order.
+pub fn changed_after(
+    tx: &mut dyn Tx,
+    (hosted, counterparty): (AuthorityCode, AuthorityCode),
+    after: i64,
+    limit: u64,
+) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND changed > ?3 ORDER BY changed LIMIT ?4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    all_held(
+        &tx.rows(SQL, &[hosted.as_ref().into(), counterparty.as_ref().into(), after.into(), limit.into()])?,
+    )
+}
+
+/// Ledgers of a hosted authority at each stage.
+pub fn count_by_stage(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<(String, i64)>, StoreError> {
+    const SQL: &str = "SELECT stage, COUNT(*) FROM ledger WHERE hosted = ?1 GROUP BY stage";
+    let rows = tx.rows(SQL, &[hosted.as_ref().into()])?;
+    rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.integer(1)?))).collect()
+}
+
+/// The ledger has this entry as its newest. The caller has applied it.
+pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) -> Result<(), StoreError> {
+    let receiving = ledger.terms.receiving;
+    let sequencer =
+        entry.receipt_by(receiving).ok_or(StoreError::Corrupt("an entry without the sequencer's receipt"))?;
+    let counter = entry.receipt_by(ledger.terms.originating);
+    let (body, erased_at) = match entry.body() {
+        Body::Present(body) => (Some(body.canonical_text()), None),
+        Body::Erased { at } => (None, Some(at.to_string())),
+    };
+    let [hosted, counterparty, transfer] = key.values();
+    const ENTRY: &str = "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, \
+                         erased_at, signature, sequencer_receipt, counter_receipt) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    tx.exec(
+        ENTRY,
+        &[
+            hosted.clone(),
+            counterparty.clone(),
+            transfer.clone(),
+            place(entry.header().sequence)?.into(),
+            entry.header().id.to_string().into(),
+            entry.header_json().canonical_text().into(),
+            entry.header_digest().to_string().into(),
+            body.into(),
+            erased_at.into(),
+            entry.signature().as_str().into(),
+            sequencer.to_json().canonical_text().into(),
+            counter.map(|receipt| receipt.to_json().canonical_text()).into(),
+        ],
+    )?;
+    save(tx, key, ledger)
+}
+
+fn save(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger) -> Result<(), StoreError> {
+    let newest = tx.rows("SELECT COALESCE(MAX(changed), 0) FROM ledger", &[])?;
+    let changed = newest.first().ok_or(StoreError::Corrupt("no commit order"))?.integer(0)? + 1;
+    let state = serde_json::to_string(ledger).map_err(|_| StoreError::Corrupt("a ledger's state"))?;
+    let [hosted, counterparty, transfer] = key.values();
+    const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
+                          forked, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8) \
+                          ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
+                          head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
+    let head = place(ledger.head.sequence)?;
+    let values = [
+        hosted,
+        counterparty,
+        transfer,
+        ledger.terms.originating.as_ref().into(),
+        ledger.stage().code().into(),
+        head.into(),
+        state.into(),
+        changed.into(),
+    ];
+    tx.exec(LEDGER, &values).map(|_| ())
+}
+
+fn place(sequence: u64) -> Result<i64, StoreError> {
+    i64::try_from(sequence).map_err(|_| StoreError::Corrupt("a sequence beyond 2^63"))
+}
+
+const COLUMNS: usize = 6;
+
+fn entry(row: &Row) -> Result<Entry, StoreError> {
+    const BROKEN: StoreError = StoreError::Corrupt("a stored entry");
+    if row.0.len() != COLUMNS {
+        return Err(BROKEN);
+    }
+    let json = |text: &str| Json::decode(text.as_bytes(), &Limits::COLLECTION).map_err(|_| BROKEN);
+    let mut receipts = vec![json(row.text(4)?)?];
+    receipts.extend(row.optional_text(5)?.map(json).transpose()?);
+    let mut members = vec![("header", json(row.text(0)?)?), ("signature", Json::text(row.text(3)?))];
+    match (row.optional_text(1)?, row.optional_text(2)?) {
+        (Some(body), _) => members.push(("body", json(body)?)),
+        (None, Some(at)) => members.extend([("body", Json::null()), ("erasedAt", Json::text(at))]),
+        (None, None) => return Err(BROKEN),
+    }
+    members.push(("receipts", Json::array(receipts)));
+    Entry::read(&Json::object(members)).map_err(|_| BROKEN)
+}
+
+/// Entries from a place on, in order.
+pub fn entries(tx: &mut dyn Tx, key: &LedgerKey, from: u64, limit: u64) -> Result<Vec<Entry>, StoreError> {
+    const SQL: &str = "SELECT header, body, erased_at, signature, sequencer_receipt, counter_receipt FROM entry \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND sequence >= ?4 \
+                       ORDER BY sequence LIMIT ?5";
+    let [hosted, counterparty, transfer] = key.values();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = tx.rows(SQL, &[hosted, counterparty, transfer, place(from)?.into(), limit.into()])?;
+    rows.iter().map(entry).collect()
+}
+
+/// The entry at a place.
+pub fn entry_at(tx: &mut dyn Tx, key: &LedgerKey, sequence: u64) -> Result<Option<Entry>, StoreError> {
+    Ok(entries(tx, key, sequence, 1)?.into_iter().find(|entry| entry.header().sequence == sequence))
+}
+
+/// The entry of an id.
+pub fn entry_by_id(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<Option<Entry>, StoreError> {
+    const SQL: &str = "SELECT header, body, erased_at, signature, sequencer_receipt, counter_receipt FROM entry \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
+    let [hosted, counterparty, transfer] = key.values();
+    tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.first().map(entry).transpose()
+}
+
+/// The originating authority's receipt is kept with the entry.
+pub fn keep_counter_receipt(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    receipt: &Envelope<Receipt>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE entry SET counter_receipt = ?5 WHERE hosted = ?1 AND counterparty = ?2 \
+                       AND transfer = ?3 AND sequence = ?4 AND counter_receipt IS NULL";
+    let [hosted, counterparty, transfer] = key.values();
+    let sequence = place(receipt.content().sequence)?;
+    let text = receipt.to_json().canonical_text();
+    tx.exec(SQL, &[hosted, counterparty, transfer, sequence.into(), text.into()]).map(|_| ())
+}
+
+/// The ledger is forked; the other branch's entry is kept as evidence.
+pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<(), StoreError> {
+    let [hosted, counterparty, transfer] = key.values();
+    const BRANCH: &str = "INSERT INTO branch_entry (hosted, counterparty, transfer, header_digest, sequence, document) \
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                          ON CONFLICT (hosted, counterparty, transfer, header_digest) DO NOTHING";
+    tx.exec(
+        BRANCH,
+        &[
+            hosted.clone(),
+            counterparty.clone(),
+            transfer.clone(),
+            branch.header_digest().to_string().into(),
+            place(branch.header().sequence)?.into(),
+            branch.to_json().canonical_text().into(),
+        ],
+    )?;
+    const FORKED: &str =
+        "UPDATE ledger SET forked = 1 WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
+    tx.exec(FORKED, &[hosted, counterparty, transfer]).map(|_| ())
+}
+
+/// Entries kept as evidence of a fork, by place.
+pub fn branch_entries(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Entry>, StoreError> {
+    const SQL: &str = "SELECT document FROM branch_entry WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+                       ORDER BY sequence, header_digest";
+    let rows = tx.rows(SQL, &key.values())?;
+    let broken = StoreError::Corrupt("a stored branch");
+    let read = |row: &Row| {
+        let json = Json::decode(row.text(0)?.as_bytes(), &Limits::COLLECTION).map_err(|_| broken.clone())?;
+        Entry::read(&json).map_err(|_| broken.clone())
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The newest head that a peer signed on a day is kept.
+pub fn keep_peer_head(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    day: &str,
+    head: &Envelope<Head>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO peer_head (hosted, counterparty, transfer, day, document) VALUES (?1, ?2, ?3, ?4, ?5) \
+                       ON CONFLICT (hosted, counterparty, transfer, day) DO UPDATE SET document = excluded.document";
+    let [hosted, counterparty, transfer] = key.values();
+    tx.exec(SQL, &[hosted, counterparty, transfer, day.into(), head.to_json().canonical_text().into()])
+        .map(|_| ())
+}
+
+/// The heads that the peer signed, oldest first.
+pub fn peer_heads(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Envelope<Head>>, StoreError> {
+    const SQL: &str = "SELECT document FROM peer_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 ORDER BY day";
+    let broken = StoreError::Corrupt("a stored head");
+    let read = |row: &Row| {
+        let json = Json::decode(row.text(0)?.as_bytes(), &Limits::COLLECTION).map_err(|_| broken.clone())?;
+        Envelope::read(&json).map_err(|_| broken.clone())
+    };
+    tx.rows(SQL, &key.values())?.iter().map(read).collect()
+}
+
+/// Heads for the digest of a reconciliation.
+pub fn reconciled(
+    tx: &mut dyn Tx,
+    (hosted, counterparty): (AuthorityCode, AuthorityCode),
+) -> Result<Vec<(TransferId, u64, Digest)>, StoreError> {
+    let all = changed_after(tx, (hosted, counterparty), 0, u64::MAX)?;
+    Ok(all
+        .iter()
+        .map(|held| (held.key.transfer, held.ledger.head.sequence, held.ledger.head.header_digest))
+        .collect())
+}
+
+/// Whether two parties share any ledger.
+pub fn share_any(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    counterparty: AuthorityCode,
+) -> Result<bool, StoreError> {
+    Ok(!changed_after(tx, (hosted, counterparty), 0, 1)?.is_empty())
+}
+
+/// Open ledgers of a hosted authority.
+pub fn open(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Held>, StoreError> {
+    let all = of_hosted(tx, hosted)?;
+    Ok(all.into_iter().filter(|held| held.ledger.stage() != Stage::Settled).collect())
+}

@@ -1,0 +1,24 @@
+//! Brings the tables up to date. Every engine has the same numbers and names.
+
+use super::{Engine, StoreError};
+
+const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../migrations/sqlite/0001_ledgers.sql"))];
+
+pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {
+    engine.write(&mut |tx| {
+        tx.exec("CREATE TABLE IF NOT EXISTS migration (number BIGINT NOT NULL PRIMARY KEY)", &[])?;
+        let newest = tx.rows("SELECT COALESCE(MAX(number), 0) FROM migration", &[])?;
+        let newest = newest.first().ok_or(StoreError::Corrupt("no migration number"))?.integer(0)?;
+        let known = MIGRATIONS.last().map_or(0, |(number, _)| *number);
+        if newest > known {
+            return Err(StoreError::Newer { found: newest, known });
+        }
+        for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| *number > newest) {
+            for statement in sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+                tx.exec(statement, &[])?;
+            }
+            tx.exec("INSERT INTO migration (number) VALUES (?1)", &[(*number).into()])?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,239 @@
+//! What is still to be sent, and decisions that are not in a ledger yet.
+
+use cme_spec::canonical::{Json, Limits};
+use cme_spec::entry::{Entry, EntryType};
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::{EntryId, Instant};
+
+use super::ledgers::LedgerKey;
+use super::{Row, StoreError, Tx, Value};
+
+/// What sending a row means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// The sequencer brings a stored entry to the other party.
+    Deliver,
+    /// The originating authority asks the sequencer to append its decision.
+    Propose,
+}
+
+impl Task {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Deliver => "deliver",
+            Self::Propose => "propose",
+        }
+    }
+
+    fn of(code: &str) -> Result<Self, StoreError> {
+        match code {
+            "deliver" => Ok(Self::Deliver),
+            "propose" => Ok(Self::Propose),
+            _ => Err(StoreError::Corrupt("an outbox task")),
+        }
+    }
+}
+
+/// A row of the outbox.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The ledger.
+    pub key: LedgerKey,
+    /// The entry or decision.
+    pub id: EntryId,
+    /// What to do.
+    pub task: Task,
+    /// The entry's sequence, or the order of decisions.
+    pub place: i64,
+    /// Whether it was given up: the peer's refusal was final, an officer has to look.
+    pub dead: bool,
+    /// Failures in a row.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next_at: i64,
+    /// The name of what failed last.
+    pub last_failure: Option<String>,
+}
+
+fn letter(row: &Row) -> Result<Letter, StoreError> {
+    Ok(Letter {
+        key: LedgerKey { hosted: row.parsed(0)?, counterparty: row.parsed(1)?, transfer: row.parsed(2)? },
+        id: row.parsed(3)?,
+        task: Task::of(row.text(4)?)?,
+        place: row.integer(5)?,
+        dead: row.text(6)? == "dead",
+        attempts: u32::try_from(row.integer(7)?).unwrap_or(u32::MAX),
+        next_at: row.integer(8)?,
+        last_failure: row.optional_text(9)?.map(str::to_owned),
+    })
+}
+
+/// An entry or a decision is to be sent. One that is queued already stays as it is.
+pub fn enqueue(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    id: EntryId,
+    task: Task,
+    place: i64,
+    now: Instant,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO outbox (hosted, counterparty, transfer, id, task, place, state, attempts, next_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', 0, ?7) \
+                       ON CONFLICT (hosted, counterparty, transfer, id) DO UPDATE SET state = 'waiting', \
+                       next_at = excluded.next_at";
+    let [hosted, counterparty, transfer] = key.values();
+    let values = [
+        hosted,
+        counterparty,
+        transfer,
+        id.to_string().into(),
+        task.code().into(),
+        place.into(),
+        now.milliseconds().into(),
+    ];
+    tx.exec(SQL, &values).map(|_| ())
+}
+
+/// The rows that may be sent now: the first of each ledger, if its time has come.
+///
+/// A dead delivery holds back what follows it, as the peer could not take it; a dead decision doesn't.
+pub fn due(tx: &mut dyn Tx, now: Instant, limit: u64) -> Result<Vec<Letter>, StoreError> {
+    const SQL: &str = "SELECT o.hosted, o.counterparty, o.transfer, o.id, o.task, o.place, o.state, o.attempts, o.next_at, \
+                       o.last_failure FROM outbox o WHERE o.state = 'waiting' AND o.next_at <= ?1 AND NOT EXISTS \
+                       (SELECT 1 FROM outbox p WHERE p.hosted = o.hosted AND p.counterparty = o.counterparty \
+                       AND p.transfer = o.transfer AND p.place < o.place AND (p.state = 'waiting' OR p.task = 'deliver')) \
+                       ORDER BY o.next_at LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    tx.rows(SQL, &[now.milliseconds().into(), limit.into()])?.iter().map(letter).collect()
+}
+
+/// Every row of a hosted authority.
+pub fn of_hosted(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Letter>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, id, task, place, state, attempts, next_at, last_failure \
+                       FROM outbox WHERE hosted = ?1 ORDER BY transfer, place";
+    tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(letter).collect()
+}
+
+fn keyed(letter: &Letter, rest: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    let mut values = letter.key.values().to_vec();
+    values.push(letter.id.to_string().into());
+    values.extend(rest);
+    values
+}
+
+/// It was sent and receipted.
+pub fn done(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<(), StoreError> {
+    const SQL: &str =
+        "DELETE FROM outbox WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
+    let [hosted, counterparty, transfer] = key.values();
+    tx.exec(SQL, &[hosted, counterparty, transfer, id.to_string().into()]).map(|_| ())
+}
+
+/// It failed and is tried again at `next_at`.
+pub fn postpone(tx: &mut dyn Tx, letter: &Letter, next_at: Instant, failure: &str) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE outbox SET attempts = attempts + 1, next_at = ?5, last_failure = ?6 \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
+    tx.exec(SQL, &keyed(letter, [next_at.milliseconds().into(), failure.into()])).map(|_| ())
+}
+
+/// The peer's refusal was final: an officer has to look.
+pub fn bury(tx: &mut dyn Tx, letter: &Letter, failure: &str) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE outbox SET state = 'dead', attempts = attempts + 1, last_failure = ?5 \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
+    tx.exec(SQL, &keyed(letter, [failure.into()])).map(|_| ())
+}
+
+/// What waits for a peer is tried now: the peer was just heard.
+pub fn hasten(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    counterparty: AuthorityCode,
+    now: Instant,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE outbox SET next_at = ?3 WHERE hosted = ?1 AND counterparty = ?2 AND state = 'waiting' \
+                       AND next_at > ?3";
+    tx.exec(SQL, &[hosted.as_ref().into(), counterparty.as_ref().into(), now.milliseconds().into()])
+        .map(|_| ())
+}
+
+/// A decision of the originating authority.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// The ledger.
+    pub key: LedgerKey,
+    /// The decision.
+    pub id: EntryId,
+    /// What it does.
+    pub kind: EntryType,
+    /// When the officer decided.
+    pub decided_at: Instant,
+    /// Its newest signed version.
+    pub entry: Entry,
+}
+
+/// A decision is kept, or its newer signed version.
+pub fn keep_proposal(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    decided_at: Instant,
+    entry: &Entry,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO proposal (hosted, counterparty, transfer, id, kind, decided_at, document) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                       ON CONFLICT (hosted, counterparty, transfer, id) DO UPDATE SET document = excluded.document";
+    let [hosted, counterparty, transfer] = key.values();
+    let values = [
+        hosted,
+        counterparty,
+        transfer,
+        entry.header().id.to_string().into(),
+        entry.header().kind.code().into(),
+        decided_at.milliseconds().into(),
+        entry.to_json().canonical_text().into(),
+    ];
+    tx.exec(SQL, &values).map(|_| ())
+}
+
+fn proposal(row: &Row) -> Result<Proposal, StoreError> {
+    const BROKEN: StoreError = StoreError::Corrupt("a stored proposal");
+    let json = Json::decode(row.text(4)?.as_bytes(), &Limits::COLLECTION).map_err(|_| BROKEN)?;
+    let entry = Entry::read(&json).map_err(|_| BROKEN)?;
+    Ok(Proposal {
+        key: LedgerKey { hosted: row.parsed(0)?, counterparty: row.parsed(1)?, transfer: row.parsed(2)? },
+        id: entry.header().id,
+        kind: entry.header().kind,
+        decided_at: Instant::from_milliseconds(row.integer(3)?).ok_or(BROKEN)?,
+        entry,
+    })
+}
+
+/// The decision of an id.
+pub fn find_proposal(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<Option<Proposal>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, decided_at, document FROM proposal \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
+    let [hosted, counterparty, transfer] = key.values();
+    tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.first().map(proposal).transpose()
+}
+
+/// Decisions of a hosted authority that are not in a ledger yet, oldest first.
+pub fn proposals(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Proposal>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, decided_at, document FROM proposal WHERE hosted = ?1 \
+                       ORDER BY decided_at, id";
+    tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(proposal).collect()
+}
+
+/// The decision is in the ledger.
+pub fn drop_proposal(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<(), StoreError> {
+    const SQL: &str =
+        "DELETE FROM proposal WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
+    let [hosted, counterparty, transfer] = key.values();
+    tx.exec(SQL, &[hosted, counterparty, transfer, id.to_string().into()]).map(|_| ())
+}
+
+/// Rows that wait, and rows that were given up.
+pub fn count(tx: &mut dyn Tx) -> Result<(i64, i64), StoreError> {
+    let rows = tx.rows("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'", &[])?;
+    let dead = tx.rows("SELECT COUNT(*) FROM outbox WHERE state = 'dead'", &[])?;
+    let number = |rows: &[Row]| rows.first().ok_or(StoreError::Corrupt("no count"))?.integer(0);
+    Ok((number(&rows)?, number(&dead)?))
+}

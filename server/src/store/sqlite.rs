@@ -1,0 +1,136 @@
+//! SQLite: the embedded default.
+//!
+//! `synchronous=FULL` in WAL mode: a commit that was told is on disk. Checkpoints run beside the writer, so
+//! that no entry waits for one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+
+use super::{Database, Engine, JobFn, Row, Store, StoreError, Tx, Value};
+
+/// WAL size above which it is copied back.
+const WAL_BYTES_CHECKPOINT: u64 = 4 << 20;
+
+/// A database file.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+}
+
+impl Sqlite {
+    /// Opens, or makes, the database file and starts a store on it.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        Store::open(Arc::new(Self { path: path.to_owned() }))
+    }
+}
+
+impl Database for Sqlite {
+    fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(fault)?;
+        connection
+            .execute_batch(
+                "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+                 PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
+            )
+            .map_err(fault)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Box::new(SqliteEngine(connection)))
+    }
+
+    fn tend(&self) -> Result<(), StoreError> {
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        if std::fs::metadata(wal).is_ok_and(|file| file.len() > WAL_BYTES_CHECKPOINT) {
+            let connection = Connection::open(&self.path).map_err(fault)?;
+            connection
+                .execute_batch("PRAGMA busy_timeout=1000; PRAGMA wal_checkpoint(PASSIVE);")
+                .map_err(fault)?;
+        }
+        Ok(())
+    }
+}
+
+struct SqliteEngine(Connection);
+
+impl SqliteEngine {
+    fn within(&mut self, begin: &str, job: JobFn<'_>) -> Result<(), StoreError> {
+        self.0.execute_batch(begin).map_err(fault)?;
+        let result = job(&mut self.0).and_then(|()| self.0.execute_batch("COMMIT").map_err(fault));
+        if result.is_err() {
+            // Fails only when SQLite has rolled back by itself already.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+        result
+    }
+}
+
+impl Engine for SqliteEngine {
+    fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
+        self.within("BEGIN IMMEDIATE", job)
+    }
+
+    fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
+        self.within("BEGIN DEFERRED", job)
+    }
+}
+
+impl Tx for Connection {
+    fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError> {
+        let mut statement = self.prepare_cached(sql).map_err(fault)?;
+        statement.execute(params_from_iter(parameters)).map(|rows| rows as u64).map_err(fault)
+    }
+
+    fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.prepare_cached(sql).map_err(fault)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(params_from_iter(parameters)).map_err(fault)?;
+        let mut answer = Vec::new();
+        while let Some(row) = rows.next().map_err(fault)? {
+            let values = (0..columns).map(|column| value(row.get_ref(column).map_err(fault)?));
+            answer.push(Row(values.collect::<Result<_, StoreError>>()?));
+        }
+        Ok(answer)
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Integer(value) => ToSqlOutput::Owned(SqlValue::Integer(*value)),
+            Self::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
+            Self::Null => ToSqlOutput::Owned(SqlValue::Null),
+        })
+    }
+}
+
+fn value(column: ValueRef<'_>) -> Result<Value, StoreError> {
+    match column {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(value) => Ok(Value::Integer(value)),
+        ValueRef::Text(bytes) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| StoreError::Corrupt("a text is not UTF-8"))?;
+            Ok(Value::Text(text.to_owned()))
+        }
+        ValueRef::Real(_) | ValueRef::Blob(_) => Err(StoreError::Corrupt("a column of no known type")),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
+fn fault(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        Some(ErrorCode::ConstraintViolation) => StoreError::Exists,
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt("not a sound SQLite file")
+        }
+        // SQLite's message names tables and columns, never values.
+        _ => StoreError::Engine(error.to_string()),
+    }
+}

@@ -1,0 +1,302 @@
+//! What every engine must show. Each behaviour is a function over a fresh store; `for_engine!` makes a test
+//! of each for one engine, through its real migrations.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+
+use cme_spec::entry::{Entry, EntryType as E};
+use cme_spec::example::{Story, code, instant};
+
+use super::ledgers::{self, LedgerKey};
+use super::outbox::{self, Task};
+use super::{Store, StoreError};
+
+/// A store on an empty database, opened again by `reopen`; dropped with its database.
+pub(crate) trait Fixture {
+    /// A store on this fixture's database.
+    fn open(&self) -> Store;
+}
+
+macro_rules! for_engine {
+    ($engine:ident, $fixture:expr) => {
+        mod $engine {
+            use super::super::suite;
+
+            for_engine!(@tests $fixture;
+                holds_what_was_acknowledged_after_it_was_opened_again,
+                a_job_that_fails_changes_nothing_and_spoils_no_other,
+                jobs_that_wait_share_a_commit,
+                a_ledger_comes_back_as_it_was_stored,
+                an_entry_stands_once_in_a_ledger,
+                heads_come_in_commit_order,
+                the_first_letter_of_each_ledger_is_due_and_no_other,
+                a_dead_delivery_holds_back_what_follows_and_a_dead_decision_does_not,
+                letters_are_hastened_for_one_peer_only,
+                migrations_run_once,
+            );
+        }
+    };
+    (@tests $fixture:expr; $($name:ident,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                suite::$name(&$fixture).await;
+            }
+        )+
+    };
+}
+
+for_engine!(sqlite, super::SqliteFixture::new());
+
+/// A folder with a database file.
+struct SqliteFixture(tempfile::TempDir);
+
+impl SqliteFixture {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Fixture for SqliteFixture {
+    fn open(&self) -> Store {
+        super::sqlite::Sqlite::open(&self.0.path().join("suite.sqlite")).unwrap()
+    }
+}
+
+fn key(number: u64) -> LedgerKey {
+    LedgerKey {
+        hosted: code("330"),
+        counterparty: code("373"),
+        transfer: cme_spec::example::transfer(number),
+    }
+}
+
+/// Stores a story's entries as they come in.
+async fn store_story(store: &Store, story: &Story, number: u64) {
+    let (key, entries) = (key(number), story.entries().to_vec());
+    store
+        .write(move |tx| {
+            let mut ledger = None;
+            for entry in &entries {
+                let receipt = entry.receipt_by(code("330")).unwrap().content();
+                let next = cme_spec::ledger::apply(ledger.as_ref(), entry, receipt).unwrap();
+                ledgers::append(tx, &key, &next, entry)?;
+                ledger = Some(next);
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn entries(store: &Store, number: u64) -> Vec<Entry> {
+    store.read(move |tx| ledgers::entries(tx, &key(number), 0, 100)).await.unwrap()
+}
+
+pub(crate) async fn holds_what_was_acknowledged_after_it_was_opened_again(fixture: &impl Fixture) {
+    let story = Story::accepted();
+    let store = fixture.open();
+    store_story(&store, &story, 1).await;
+    drop(store);
+    assert_eq!(entries(&fixture.open(), 1).await, story.entries());
+}
+
+pub(crate) async fn a_job_that_fails_changes_nothing_and_spoils_no_other(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let jobs = (0..20_i64).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let job = store.write(move |tx| {
+                tx.exec(
+                    "INSERT INTO directory_issue (issue, document) VALUES (?1, ?2)",
+                    &[number.into(), "{}".into()],
+                )?;
+                if number == 7 { Err(StoreError::Corrupt("a bad job")) } else { Ok(number) }
+            });
+            job.await
+        })
+    });
+    for (number, job) in jobs.collect::<Vec<_>>().into_iter().enumerate() {
+        let expected = if number == 7 { Err(StoreError::Corrupt("a bad job")) } else { Ok(number as i64) };
+        assert_eq!(job.await.unwrap(), expected);
+    }
+    let rows =
+        store.read(|tx| tx.rows("SELECT issue FROM directory_issue ORDER BY issue", &[])).await.unwrap();
+    let held: Vec<i64> = rows.iter().map(|row| row.integer(0).unwrap()).collect();
+    assert_eq!(held, (0..20).filter(|number| *number != 7).collect::<Vec<_>>());
+    let twice = store
+        .write(|tx| tx.exec("INSERT INTO directory_issue (issue, document) VALUES (1, '{}')", &[]))
+        .await;
+    assert_eq!(twice, Err(StoreError::Exists));
+}
+
+pub(crate) async fn jobs_that_wait_share_a_commit(fixture: &impl Fixture) {
+    let store = fixture.open();
+    // The writer is held back by one job until the others wait; each run of a job is counted.
+    let (gate, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicU64::new(0)));
+    let held = Arc::clone(&gate);
+    let first = tokio::spawn({
+        let store = store.clone();
+        async move {
+            store
+                .write(move |_| {
+                    held.wait();
+                    Ok(())
+                })
+                .await
+        }
+    });
+    let waiting: Vec<_> = (0..50_i64)
+        .map(|number| {
+            let (store, runs) = (store.clone(), Arc::clone(&runs));
+            tokio::spawn(async move {
+                store
+                    .write(move |tx| {
+                        let before = tx.rows("SELECT COUNT(*) FROM directory_issue", &[])?[0].integer(0)?;
+                        tx.exec(
+                            "INSERT INTO directory_issue (issue, document) VALUES (?1, '{}')",
+                            &[number.into()],
+                        )?;
+                        runs.fetch_add(1, Ordering::SeqCst);
+                        Ok(before)
+                    })
+                    .await
+                    .unwrap()
+            })
+        })
+        .collect();
+    while store.0.writer.as_ref().unwrap().len() < 50 {
+        tokio::task::yield_now().await;
+    }
+    // Nobody else can see a row before the batch is committed, so a reader's count jumps from 0 to 50.
+    let count = || store.read(|tx| tx.rows("SELECT COUNT(*) FROM directory_issue", &[])?[0].integer(0));
+    assert_eq!(count().await.unwrap(), 0);
+    gate.wait();
+    first.await.unwrap().unwrap();
+    let mut seen = Vec::new();
+    for job in waiting {
+        seen.push(job.await.unwrap());
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..50).collect::<Vec<_>>(), "each job saw those before it in the batch");
+    assert_eq!((runs.load(Ordering::SeqCst), count().await.unwrap()), (50, 50));
+}
+
+pub(crate) async fn a_ledger_comes_back_as_it_was_stored(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let story = Story::of(1, &[E::Offer, E::Decline, E::Contest]);
+    store_story(&store, &story, 1).await;
+    let held = store.read(|tx| ledgers::find(tx, &key(1))).await.unwrap().unwrap();
+    assert_eq!(&held.ledger, story.ledger());
+    assert!(!held.forked);
+    assert!(store.read(|tx| ledgers::find(tx, &key(2))).await.unwrap().is_none());
+    let by_id = story.entries()[1].header().id;
+    let found = store.read(move |tx| ledgers::entry_by_id(tx, &key(1), by_id)).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&story.entries()[1]));
+    let part = store.read(|tx| ledgers::entries(tx, &key(1), 1, 1)).await.unwrap();
+    assert_eq!(part, story.entries()[1..2]);
+}
+
+pub(crate) async fn an_entry_stands_once_in_a_ledger(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let story = Story::offered();
+    store_story(&store, &story, 1).await;
+    let (entry, ledger) = (story.entries()[0].clone(), story.ledger().clone());
+    let twice = store.write(move |tx| ledgers::append(tx, &key(1), &ledger, &entry)).await;
+    assert_eq!(twice, Err(StoreError::Exists));
+}
+
+pub(crate) async fn heads_come_in_commit_order(fixture: &impl Fixture) {
+    let store = fixture.open();
+    for number in [3, 1, 2] {
+        store_story(&store, &Story::of(number, &[E::Offer]), number).await;
+    }
+    // The first one changes again and moves to the end.
+    let story = Story::of(3, &[E::Offer, E::Acknowledge]);
+    let (entry, ledger) = (story.entries()[1].clone(), story.ledger().clone());
+    store.write(move |tx| ledgers::append(tx, &key(3), &ledger, &entry)).await.unwrap();
+    let pair = (code("330"), code("373"));
+    let order = store.read(move |tx| ledgers::changed_after(tx, pair, 0, 10)).await.unwrap();
+    let numbers: Vec<_> = order.iter().map(|held| held.key).collect();
+    assert_eq!(numbers, [key(1), key(2), key(3)]);
+    let after = order[0].changed;
+    let rest = store.read(move |tx| ledgers::changed_after(tx, pair, after, 10)).await.unwrap();
+    assert_eq!(rest.len(), 2);
+    let stranger = (code("330"), code("383"));
+    assert!(store.read(move |tx| ledgers::changed_after(tx, stranger, 0, 10)).await.unwrap().is_empty());
+}
+
+fn letter_id(number: u64) -> cme_spec::instant::EntryId {
+    cme_spec::example::entry_id(number)
+}
+
+async fn enqueue(store: &Store, ledger: u64, id: u64, task: Task, place: i64) {
+    let now = instant("2026-11-24T09:00:00Z");
+    store.write(move |tx| outbox::enqueue(tx, &key(ledger), letter_id(id), task, place, now)).await.unwrap();
+}
+
+async fn due(store: &Store, at: &str) -> Vec<cme_spec::instant::EntryId> {
+    let at = instant(at);
+    let letters = store.read(move |tx| outbox::due(tx, at, 100)).await.unwrap();
+    letters.into_iter().map(|letter| letter.id).collect()
+}
+
+pub(crate) async fn the_first_letter_of_each_ledger_is_due_and_no_other(fixture: &impl Fixture) {
+    let store = fixture.open();
+    enqueue(&store, 1, 11, Task::Deliver, 1).await;
+    enqueue(&store, 1, 12, Task::Deliver, 2).await;
+    enqueue(&store, 2, 21, Task::Deliver, 1).await;
+    assert_eq!(due(&store, "2026-11-24T08:59:59Z").await, []);
+    assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(11), letter_id(21)]);
+    store.write(|tx| outbox::done(tx, &key(1), letter_id(11))).await.unwrap();
+    assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(12), letter_id(21)]);
+    let letters = store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap();
+    let postponed = letters.iter().find(|letter| letter.id == letter_id(12)).unwrap().clone();
+    let later = instant("2026-11-24T10:00:00Z");
+    store.write(move |tx| outbox::postpone(tx, &postponed, later, "no connection")).await.unwrap();
+    assert_eq!(due(&store, "2026-11-24T09:59:59Z").await, [letter_id(21)]);
+    let letters = store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap();
+    assert_eq!((letters[0].attempts, letters[0].last_failure.as_deref()), (1, Some("no connection")));
+}
+
+pub(crate) async fn a_dead_delivery_holds_back_what_follows_and_a_dead_decision_does_not(
+    fixture: &impl Fixture,
+) {
+    let store = fixture.open();
+    for (ledger, task) in [(1, Task::Deliver), (2, Task::Propose)] {
+        enqueue(&store, ledger, ledger * 10 + 1, task, 1).await;
+        enqueue(&store, ledger, ledger * 10 + 2, task, 2).await;
+    }
+    let letters = store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap();
+    for first in letters.into_iter().filter(|letter| letter.place == 1) {
+        store.write(move |tx| outbox::bury(tx, &first, "not-a-party")).await.unwrap();
+    }
+    assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(22)]);
+    assert_eq!(store.read(|tx| outbox::count(tx)).await.unwrap(), (2, 2));
+    // Queued again by whoever finds it missing at the peer, it lives again.
+    enqueue(&store, 1, 11, Task::Deliver, 1).await;
+    assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(11), letter_id(22)]);
+}
+
+pub(crate) async fn letters_are_hastened_for_one_peer_only(fixture: &impl Fixture) {
+    let store = fixture.open();
+    enqueue(&store, 1, 11, Task::Deliver, 1).await;
+    let other = LedgerKey { counterparty: code("383"), ..key(2) };
+    let now = instant("2026-11-24T09:00:00Z");
+    store.write(move |tx| outbox::enqueue(tx, &other, letter_id(21), Task::Deliver, 1, now)).await.unwrap();
+    let later = instant("2026-11-24T10:00:00Z");
+    for letter in store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap() {
+        store.write(move |tx| outbox::postpone(tx, &letter, later, "no connection")).await.unwrap();
+    }
+    store.write(move |tx| outbox::hasten(tx, code("330"), code("373"), now)).await.unwrap();
+    assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(11)]);
+}
+
+pub(crate) async fn migrations_run_once(fixture: &impl Fixture) {
+    drop(fixture.open());
+    let store = fixture.open();
+    let rows = store.read(|tx| tx.rows("SELECT number FROM migration", &[])).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    store.write(|tx| tx.exec("INSERT INTO migration (number) VALUES (9999)", &[])).await.unwrap();
+    drop(store);
+}

@@ -1,0 +1,94 @@
+//! TLS of the protocol's listener: a client certificate is demanded, resumption is off.
+//!
+//! The handshake takes any certificate whose key the caller proves to hold and whose dates are right. Who
+//! that is, is asked on every request (see [`crate::extract`]), so that a caller who isn't known gets a
+//! typed problem, and one who was revoked is out at once, on an open connection too.
+
+use std::sync::Arc;
+
+use cme_client::tls::{check_dates, pin_of, provider};
+use cme_client::{Identity, IdentityError};
+use cme_spec::digest::Digest;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+
+/// The pin of the certificate that a connection's client has shown.
+#[derive(Clone, Copy, Debug)]
+pub struct ShownPin(pub Digest);
+
+/// Why there is no TLS configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The certificate or key files.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// rustls does not take them.
+    #[error("the listener's certificate and key can't be used: {0}")]
+    Rustls(#[from] Error),
+}
+
+/// The listener's configuration. Implements: TRN-002
+pub fn server_config(identity: &Identity, tls12: bool) -> Result<ServerConfig, TlsError> {
+    let provider = provider();
+    let versions: &[&rustls::SupportedProtocolVersion] =
+        if tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
+    let verifier = Arc::new(AnyHeldKey { provider: Arc::clone(&provider) });
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(identity.chain().to_vec(), identity.key())?;
+    // A resumed session would skip the client's certificate.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+#[derive(Debug)]
+struct AnyHeldKey {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientCertVerifier for AnyHeldKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        check_dates(end_entity, now)?;
+        pin_of(end_entity)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
