@@ -108,7 +108,7 @@ async fn pull_and_wake(node: Node, key: LedgerKey) {
         Ok(0) => {}
         Ok(entries) => tracing::info!(transfer = %key.transfer, entries, "fetched what was missing"),
         Err(error) => {
-            tracing::warn!(transfer = %key.transfer, %error, "what is missing could not be fetched")
+            tracing::warn!(transfer = %key.transfer, %error, "what is missing could not be fetched");
         }
     }
     node.wake_outbox();

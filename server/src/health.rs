@@ -74,7 +74,7 @@ impl Health {
         }
     }
 
-    /// Counts in OpenMetrics text.
+    /// Counts as `OpenMetrics` text.
     pub async fn metrics(&self) -> Result<String, StoreError> {
         let mut registry = Registry::with_prefix("cme");
         let transfers = Family::<StageLabels, Gauge>::default();

@@ -146,15 +146,13 @@ pub enum DecidedStatus {
 
 /// The hosted authority that an officer works for.
 pub fn officers_authority(node: &Node, named: Option<AuthorityCode>) -> Result<AuthorityCode, OfficeError> {
-    match named {
-        Some(code) => node.hosted(code).map(|hosted| hosted.code).ok_or(OfficeError::NotHosted(code)),
-        None => {
-            let mut all = node.all_hosted();
-            match (all.next(), all.next()) {
-                (Some(only), None) => Ok(only.code),
-                _ => Err(OfficeError::WhichAuthority),
-            }
-        }
+    if let Some(code) = named {
+        return node.hosted(code).map(|hosted| hosted.code).ok_or(OfficeError::NotHosted(code));
+    }
+    let mut all = node.all_hosted();
+    match (all.next(), all.next()) {
+        (Some(only), None) => Ok(only.code),
+        _ => Err(OfficeError::WhichAuthority),
     }
 }
 

@@ -157,8 +157,10 @@ pub trait Database: Send + Sync {
     }
 }
 
+type Run = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
+
 struct Job {
-    run: Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>,
+    run: Run,
     done: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 

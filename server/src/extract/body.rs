@@ -26,7 +26,8 @@ pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<
     let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| refused(&error))?;
     Entry::read(&json).map_err(|error| match error {
         EntryError::Shape(shape)
-            if shape.pointer == "/body" && json.value().get("body").is_none_or(|body| body.is_null()) =>
+            if shape.pointer == "/body"
+                && json.value().get("body").is_none_or(serde_json::Value::is_null) =>
         {
             ProblemType::BodyMissing.into()
         }

@@ -96,6 +96,10 @@ pub fn count_by_stage(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<(Str
     rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.integer(1)?))).collect()
 }
 
+const ENTRY: &str = "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, \
+                         erased_at, signature, sequencer_receipt, counter_receipt) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
 /// The ledger has this entry as its newest. The caller has applied it.
 pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) -> Result<(), StoreError> {
     let receiving = ledger.terms.receiving;
@@ -107,9 +111,6 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
         Body::Erased { at } => (None, Some(at.to_string())),
     };
     let [hosted, counterparty, transfer] = key.values();
-    const ENTRY: &str = "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, \
-                         erased_at, signature, sequencer_receipt, counter_receipt) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     tx.exec(
         ENTRY,
         &[
@@ -130,15 +131,16 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
     save(tx, key, ledger)
 }
 
+const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
+                          forked, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8) \
+                          ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
+                          head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
+
 fn save(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger) -> Result<(), StoreError> {
     let newest = tx.rows("SELECT COALESCE(MAX(changed), 0) FROM ledger", &[])?;
     let changed = newest.first().ok_or(StoreError::Corrupt("no commit order"))?.integer(0)? + 1;
     let state = serde_json::to_string(ledger).map_err(|_| StoreError::Corrupt("a ledger's state"))?;
     let [hosted, counterparty, transfer] = key.values();
-    const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
-                          forked, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8) \
-                          ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
-                          head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
     let head = place(ledger.head.sequence)?;
     let values = [
         hosted,
@@ -215,12 +217,15 @@ pub fn keep_counter_receipt(
     tx.exec(SQL, &[hosted, counterparty, transfer, sequence.into(), text.into()]).map(|_| ())
 }
 
+const FORKED: &str = "UPDATE ledger SET forked = 1 WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
+
+const BRANCH: &str = "INSERT INTO branch_entry (hosted, counterparty, transfer, header_digest, sequence, document) \
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                          ON CONFLICT (hosted, counterparty, transfer, header_digest) DO NOTHING";
+
 /// The ledger is forked; the other branch's entry is kept as evidence.
 pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<(), StoreError> {
     let [hosted, counterparty, transfer] = key.values();
-    const BRANCH: &str = "INSERT INTO branch_entry (hosted, counterparty, transfer, header_digest, sequence, document) \
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                          ON CONFLICT (hosted, counterparty, transfer, header_digest) DO NOTHING";
     tx.exec(
         BRANCH,
         &[
@@ -232,8 +237,6 @@ pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<(
             branch.to_json().canonical_text().into(),
         ],
     )?;
-    const FORKED: &str =
-        "UPDATE ledger SET forked = 1 WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
     tx.exec(FORKED, &[hosted, counterparty, transfer]).map(|_| ())
 }
 

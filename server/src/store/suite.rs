@@ -117,7 +117,11 @@ pub(crate) async fn a_job_that_fails_changes_nothing_and_spoils_no_other(fixture
         })
     });
     for (number, job) in jobs.collect::<Vec<_>>().into_iter().enumerate() {
-        let expected = if number == 7 { Err(StoreError::Corrupt("a bad job")) } else { Ok(number as i64) };
+        let expected = if number == 7 {
+            Err(StoreError::Corrupt("a bad job"))
+        } else {
+            Ok(i64::try_from(number).unwrap())
+        };
         assert_eq!(job.await.unwrap(), expected);
     }
     let rows =
@@ -134,18 +138,19 @@ pub(crate) async fn jobs_that_wait_share_a_commit(fixture: &impl Fixture) {
     let store = fixture.open();
     // The writer is held back by one job until the others wait; each run of a job is counted.
     let (gate, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicU64::new(0)));
-    let held = Arc::clone(&gate);
+    let (held, (begun, has_begun)) = (Arc::clone(&gate), crossbeam_channel::bounded(1));
     let first = tokio::spawn({
         let store = store.clone();
         async move {
-            store
-                .write(move |_| {
-                    held.wait();
-                    Ok(())
-                })
-                .await
+            let job = store.write(move |_| {
+                let _ = begun.send(());
+                held.wait();
+                Ok(())
+            });
+            job.await
         }
     });
+    tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
     let waiting: Vec<_> = (0..50_i64)
         .map(|number| {
             let (store, runs) = (store.clone(), Arc::clone(&runs));

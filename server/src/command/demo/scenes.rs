@@ -51,7 +51,7 @@ async fn full_hand_over(cast: &[Party]) -> Result<Played, CommandError> {
     decide(cast, pair, transfer, EntryType::SupplyInformation).await?;
     decide(cast, pair, transfer, EntryType::Accept).await?;
     decide(cast, pair, transfer, EntryType::Outcome).await?;
-    ends(cast, "Full hand-over", pair, transfer, Stage::Settled, BIRMINGHAM)
+    Ok(ends(cast, "Full hand-over", pair, transfer, Stage::Settled, BIRMINGHAM))
 }
 
 async fn contested(cast: &[Party]) -> Result<Played, CommandError> {
@@ -61,7 +61,7 @@ async fn contested(cast: &[Party]) -> Result<Played, CommandError> {
     decide(cast, pair, transfer, EntryType::Decline).await?;
     decide(cast, pair, transfer, EntryType::Contest).await?;
     decide(cast, pair, transfer, EntryType::Uphold).await?;
-    ends(cast, "Contested hand-over", pair, transfer, Stage::Upheld, SHEFFIELD)
+    Ok(ends(cast, "Contested hand-over", pair, transfer, Stage::Upheld, SHEFFIELD))
 }
 
 async fn redirected(cast: &[Party]) -> Result<[Played; 2], CommandError> {
@@ -74,8 +74,8 @@ async fn redirected(cast: &[Party]) -> Result<[Played; 2], CommandError> {
     decide(cast, onward, second, EntryType::Acknowledge).await?;
     decide(cast, onward, second, EntryType::Accept).await?;
     Ok([
-        ends(cast, "Redirected", pair, first, Stage::Redirected, SHEFFIELD)?,
-        ends(cast, "Offered anew to the right authority", onward, second, Stage::Accepted, LEEDS)?,
+        ends(cast, "Redirected", pair, first, Stage::Redirected, SHEFFIELD),
+        ends(cast, "Offered anew to the right authority", onward, second, Stage::Accepted, LEEDS),
     ])
 }
 
@@ -97,7 +97,7 @@ async fn receiver_down(cast: &mut [Party]) -> Result<Played, CommandError> {
     output::progress("  Leeds is back and has the offer");
     decide(cast, pair, transfer, EntryType::Acknowledge).await?;
     decide(cast, pair, transfer, EntryType::Accept).await?;
-    ends(cast, "Delivered after the receiver came back", pair, transfer, Stage::Accepted, LEEDS)
+    Ok(ends(cast, "Delivered after the receiver came back", pair, transfer, Stage::Accepted, LEEDS))
 }
 
 fn body(kind: EntryType) -> Value {
@@ -201,13 +201,13 @@ fn ends(
     transfer: TransferId,
     ends: Stage,
     responsible: usize,
-) -> Result<Played, CommandError> {
-    Ok(Played {
+) -> Played {
+    Played {
         scene,
         transfer,
         originating: cast[pair.originating].code,
         receiving: cast[pair.receiving].code,
         ends,
         responsible: cast[responsible].code,
-    })
+    }
 }
