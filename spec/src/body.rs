@@ -21,8 +21,8 @@ pub use self::reply::{
 use crate::canonical::{Json, ShapeError};
 use crate::entry::EntryType;
 
-/// Bytes of the longest free text in a body.
-pub const TEXT_BYTES_MAX: usize = 4_000;
+/// Unicode scalar values of the longest free text in a body.
+pub const TEXT_CHARS_MAX: usize = 4_000;
 
 /// What one entry type's body must be, beyond the form of its members.
 trait Checked {
@@ -59,9 +59,9 @@ fn read<T: serde::de::DeserializeOwned + Checked>(body: &Json) -> Result<(), Sha
     body.read::<T>()?.check()
 }
 
-/// A text that is neither empty nor longer than [`TEXT_BYTES_MAX`].
+/// A text that is neither blank nor longer than [`TEXT_CHARS_MAX`].
 fn text(pointer: &str, text: &str) -> Result<(), ShapeError> {
-    let fits = !text.trim().is_empty() && text.len() <= TEXT_BYTES_MAX;
+    let fits = !text.trim().is_empty() && text.chars().count() <= TEXT_CHARS_MAX;
     if fits { Ok(()) } else { Err(ShapeError::at(pointer)) }
 }
 

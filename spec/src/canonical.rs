@@ -25,8 +25,8 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Nesting of objects and arrays; the outermost is 1.
     pub depth_max: usize,
-    /// Bytes of one string, after unescaping.
-    pub string_bytes_max: usize,
+    /// Unicode scalar values of one string or member name, after unescaping.
+    pub string_chars_max: usize,
     /// Items of one array.
     pub array_items_max: usize,
     /// Members of one object.
@@ -41,7 +41,7 @@ impl Limits {
     pub const ENTRY: Self = Self {
         bytes_max: 262_144,
         depth_max: 16,
-        string_bytes_max: 16_384,
+        string_chars_max: 16_384,
         array_items_max: 256,
         object_members_max: 128,
     };
@@ -113,9 +113,9 @@ pub enum DecodeError {
         limit: usize,
     },
     /// A string longer than the limit.
-    #[error("a string of more than {limit} bytes")]
+    #[error("a string of more than {limit} characters")]
     StringTooLong {
-        /// The limit in bytes.
+        /// The limit in Unicode scalar values.
         limit: usize,
     },
     /// An array with more items than the limit.
@@ -388,8 +388,10 @@ impl Strict<'_> {
     }
 
     fn string<E: serde::de::Error>(&self, text: &str) -> Result<String, E> {
-        let limit = self.limits.string_bytes_max;
-        if text.len() > limit { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
+        let limit = self.limits.string_chars_max;
+        // A string has no more characters than bytes, so most are not counted.
+        let long = text.len() > limit && text.chars().count() > limit;
+        if long { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
     }
 
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -530,13 +532,15 @@ mod tests {
         let limits = Limits {
             bytes_max: 64,
             depth_max: 3,
-            string_bytes_max: 4,
+            string_chars_max: 4,
             array_items_max: 2,
             object_members_max: 2,
         };
         let decode = |text: &str| Json::decode(text.as_bytes(), &limits);
         assert_eq!(decode(r#"{"a":[[[]]]}"#), Err(DecodeError::TooDeep { limit: 3 }));
         assert!(decode(r#"{"a":[[]]}"#).is_ok());
+        assert!(decode(r#"{"a":"\u00e9\u00e9\u00e9😀"}"#).is_ok(), "characters are counted, not bytes");
+        assert_eq!(decode(r#"{"a":"éééé😀"}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"a":"12345"}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"12345":1}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"a":[1,2,3]}"#), Err(DecodeError::ArrayTooLong { limit: 2 }));

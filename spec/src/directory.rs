@@ -196,7 +196,7 @@ pub struct Policy {
     pub review_working_days: u16,
     /// For the originating authority to act after decline, uphold, redirect or withdraw.
     #[schema(minimum = 1, maximum = 250)]
-    pub originating_act_working_days: u16,
+    pub origin_act_working_days: u16,
     /// How far `createdAt` may lie ahead of the receiving server's clock, in seconds.
     #[schema(maximum = 86_400)]
     pub clock_skew_seconds_max: u32,
@@ -215,7 +215,7 @@ impl Policy {
             acknowledge_working_days: ClassDays { standard: 5, urgent: 1 },
             decide_working_days: ClassDays { standard: 10, urgent: 3 },
             review_working_days: 20,
-            originating_act_working_days: 5,
+            origin_act_working_days: 5,
             clock_skew_seconds_max: 300,
             bank_holidays,
             holidays_through,

@@ -139,7 +139,7 @@ fn stands(issue: &Directory) -> Result<(), DirectoryError> {
     let policy = &issue.policy;
     let (acknowledge, decide) = (policy.acknowledge_working_days, policy.decide_working_days);
     let days = [acknowledge.standard, acknowledge.urgent, decide.standard, decide.urgent];
-    if days.contains(&0) || policy.review_working_days == 0 || policy.originating_act_working_days == 0 {
+    if days.contains(&0) || policy.review_working_days == 0 || policy.origin_act_working_days == 0 {
         return Err(DirectoryError::Policy);
     }
     let (mut codes, mut pins, mut kids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

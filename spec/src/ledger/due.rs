@@ -71,7 +71,7 @@ pub fn due<'a>(ledger: &Ledger, policy: impl Fn(u64) -> Option<&'a Policy>) -> R
             Clock::Acknowledge => (policy.acknowledge_working_days.of(terms.clock_class), terms.receiving),
             Clock::Decide => (policy.decide_working_days.of(terms.clock_class), terms.receiving),
             Clock::Review => (policy.review_working_days, terms.receiving),
-            Clock::OriginatingAct => (policy.originating_act_working_days, terms.originating),
+            Clock::OriginatingAct => (policy.origin_act_working_days, terms.originating),
         };
         let calendar = WorkingDays::new(policy.bank_holidays.iter().copied(), policy.holidays_through);
         let deadline = calendar.deadline(start.at.timestamp(), u32::from(days))?;
