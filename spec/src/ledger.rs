@@ -9,6 +9,7 @@
 
 pub mod append;
 pub mod due;
+pub mod evidence;
 pub mod export;
 pub mod fork;
 pub mod verify;
