@@ -10,16 +10,16 @@ mod reply;
 
 pub use self::offer::{
     BelievedAddress, Child, Circumstances, Contacts, DeletionGroundRef, Family, LastSchool, LastSeen, Offer,
-    StatedBasis,
+    SIBLINGS_MAX, StatedBasis,
 };
-pub use self::outcome::{DuplicateOf, Outcome, OutcomeEntry, Retract};
+pub use self::outcome::{Outcome, OutcomeEntry, Retract};
 pub use self::parts::{Correction, Enquiry, Evidence, Officer, Salt};
 pub use self::reply::{
     Accept, Acknowledge, Contest, Correct, Decline, Redirect, RequestInformation, Residence,
     SupplyInformation, Uphold, Withdraw,
 };
 use crate::canonical::{Json, ShapeError};
-use crate::entry::EntryType;
+use crate::entry::{Body, Entry, EntryType};
 
 /// Unicode scalar values of the longest free text in a body.
 pub const TEXT_CHARS_MAX: usize = 4_000;
@@ -32,11 +32,37 @@ trait Checked {
     }
 }
 
-/// Holds when `body` has what an entry of this type needs.
+/// Holds when the entry's body, unless it is erased, has what its type needs and fits its header.
 ///
-/// The error points at a member and never quotes it.
+/// What an author asks before it signs and a server before it stores. The error points at a member of the
+/// body and never quotes it.
 ///
 /// Implements: ENT-010, ENT-011
+pub fn check_entry(entry: &Entry) -> Result<(), ShapeError> {
+    let Body::Present(body) = entry.body() else { return Ok(()) };
+    let header = entry.header();
+    check(header.kind, body)?;
+    let later = |sequence: u64, pointer| {
+        if sequence < header.sequence { Ok(()) } else { Err(ShapeError::at(pointer)) }
+    };
+    match header.kind {
+        EntryType::Correct => later(body.read::<Correct>()?.corrects, "/corrects"),
+        EntryType::SupplyInformation => {
+            let question = body.read::<SupplyInformation>()?.in_reply_to;
+            question.map_or(Ok(()), |sequence| later(sequence, "/inReplyTo"))
+        }
+        EntryType::Redirect => {
+            let authority = body.read::<Redirect>()?.authority;
+            let party = [header.author, header.recipient].contains(&authority);
+            if party { Err(ShapeError::at("/authority")) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Holds when `body` has what any entry of this type needs, wherever it stands.
+///
+/// The error points at a member and never quotes it. Implements: ENT-010, PRV-002
 pub fn check(kind: EntryType, body: &Json) -> Result<(), ShapeError> {
     match kind {
         EntryType::Offer => read::<Offer>(body),
@@ -83,3 +109,6 @@ fn each<T: Checked>(pointer: &str, list: &[T]) -> Result<(), ShapeError> {
 fn within<T: Checked>(pointer: &str, part: &T) -> Result<(), ShapeError> {
     part.check().map_err(|error| ShapeError::at(format!("{pointer}{}", error.pointer)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::canonical::Json;
 use crate::codes::ClockClass;
 use crate::digest::Digest;
 use crate::envelope::{Document, Envelope, Signed};
-use crate::ids::{AuthorityCode, GssCode};
+use crate::ids::{AuthorityCode, GssCode, text as strict};
 use crate::instant::Instant;
 use crate::signature::{KeyId, PublicKey};
 
@@ -65,10 +65,15 @@ pub struct Authority {
     /// Name, for people.
     pub name: String,
     /// First day.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub valid_from: Date,
     /// Last day, once it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub valid_to: Option<Date>,
     /// Who follows it; exactly one is residuary.
@@ -201,9 +206,11 @@ pub struct Policy {
     #[schema(maximum = 86_400)]
     pub clock_skew_seconds_max: u32,
     /// Bank holidays of England and Wales.
+    #[serde(deserialize_with = "strict::deserialize_dates")]
     #[schema(value_type = Vec<String>)]
     pub bank_holidays: Vec<Date>,
     /// The last day up to which the bank holidays are known; no deadline is computed past it.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub holidays_through: Date,
 }

@@ -160,6 +160,12 @@ uuid_newtype!(
     "Names one child's case across all its transfers: a version 7 UUID (RFC 9562).",
     "019a1b2c-3d4e-7f52-aa6b-0c1d2e3f4a5d"
 );
+uuid_newtype!(
+    FamilyId,
+    "family id",
+    "Groups the offers of one family's children: a version 7 UUID (RFC 9562).",
+    "019a1b2c-3d4e-7f53-ba6b-0c1d2e3f4a5e"
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,17 +2,20 @@
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::parts::{Enquiry, Evidence, Officer, Salt};
 use super::{Checked, each, not_empty, optional_text, text, within};
 use crate::canonical::ShapeError;
 pub use crate::codes::DeletionGroundRef;
 use crate::codes::{
-    Capacity, CmeReason, LastKnownProvision, LegalBasis, LocationSensitivity, NcYear, RiskFlag, Sex,
-    SocialCareStatus, UpnUnknownReason,
+    AddressKind, Capacity, CmeReason, EducationOtherwise, LastKnownProvision, LegalBasis,
+    LocationSensitivity, NcYear, RiskFlag, Sex, SocialCareStatus, UpnUnknownReason,
 };
-use crate::ids::{Laestab, NhsNumber, Postcode, Uln, Upn, Uprn, Urn};
+use crate::ids::{Laestab, NhsNumber, Postcode, Uln, Upn, Uprn, Urn, text as strict};
+use crate::instant::FamilyId;
+
+/// Siblings that one offer can count.
+pub const SIBLINGS_MAX: u8 = 64;
 
 /// Body of an offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -49,6 +52,7 @@ pub struct Offer {
 }
 
 impl Checked for Offer {
+    /// Implements: PRV-009
     fn check(&self) -> Result<(), ShapeError> {
         within("/child", &self.child)?;
         within("/circumstances", &self.circumstances)?;
@@ -56,12 +60,21 @@ impl Checked for Offer {
         within("/contacts", &self.contacts)?;
         not_empty("/legalBasis", &self.legal_basis)?;
         each("/moveEvidence", &self.move_evidence)?;
+        for (index, risk) in self.risks.iter().enumerate() {
+            if self.risks[..index].contains(risk) {
+                return Err(ShapeError::at(format!("/risks/{index}")));
+            }
+        }
         // A restricted child's address is told by telephone to a named contact, never written here.
         let restricted = self.circumstances.location_sensitivity != LocationSensitivity::Standard;
+        if !restricted && self.risks.contains(&RiskFlag::RestrictedLocation) {
+            return Err(ShapeError::at("/circumstances/locationSensitivity"));
+        }
         if restricted && self.believed_address.is_some() {
             return Err(ShapeError::at("/believedAddress"));
         }
-        self.believed_address.as_ref().map_or(Ok(()), |address| within("/believedAddress", address))
+        self.believed_address.as_ref().map_or(Ok(()), |address| within("/believedAddress", address))?;
+        self.family.as_ref().map_or(Ok(()), |family| within("/family", family))
     }
 }
 
@@ -89,6 +102,7 @@ pub struct Child {
     #[schema(max_items = 256)]
     pub also_known_as: Vec<String>,
     /// Date of birth.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub date_of_birth: Date,
     /// Sex, as on the birth certificate or gender recognition certificate.
@@ -137,6 +151,7 @@ pub struct Circumstances {
     /// DfE's reason.
     pub reason: CmeReason,
     /// Since when the child misses education; the duration band is computed from it.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub cme_since: Date,
     /// The last school.
@@ -151,6 +166,9 @@ pub struct Circumstances {
     /// National curriculum year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year_group: Option<NcYear>,
+    /// Education otherwise than at school, as far as the authority knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home_education: Option<EducationOtherwise>,
     /// Whether the place where the child is may be told.
     pub location_sensitivity: LocationSensitivity,
     /// What social care knows.
@@ -180,7 +198,11 @@ pub struct LastSchool {
     #[schema(max_length = 4000)]
     pub name: Option<String>,
     /// The last day attended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub last_attended: Option<Date>,
     /// Ground on which the name was deleted from the admission register.
@@ -202,6 +224,7 @@ impl Checked for LastSchool {
 #[serde(rename_all = "camelCase")]
 pub struct LastSeen {
     /// When.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub on: Date,
     /// The role of who saw the child.
@@ -234,6 +257,7 @@ pub struct StatedBasis {
     /// Which law.
     pub code: LegalBasis,
     /// The day on which it was relied on.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub as_of: Date,
 }
@@ -242,6 +266,8 @@ pub struct StatedBasis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BelievedAddress {
+    /// What sort of place it is. Alone it says that no better address is known.
+    pub address_kind: AddressKind,
     /// Address lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 256)]
@@ -256,9 +282,6 @@ pub struct BelievedAddress {
 
 impl Checked for BelievedAddress {
     fn check(&self) -> Result<(), ShapeError> {
-        if self.lines.is_empty() && self.postcode.is_none() && self.uprn.is_none() {
-            return Err(ShapeError::at("/lines"));
-        }
         self.lines.iter().enumerate().try_for_each(|(index, line)| text(&format!("/lines/{index}"), line))
     }
 }
@@ -268,9 +291,16 @@ impl Checked for BelievedAddress {
 #[serde(rename_all = "camelCase")]
 pub struct Family {
     /// The same in each sibling's offer.
-    pub group: Uuid,
+    pub group: FamilyId,
     /// How many siblings are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 64)]
     pub siblings: Option<u8>,
+}
+
+impl Checked for Family {
+    fn check(&self) -> Result<(), ShapeError> {
+        let too_many = self.siblings.is_some_and(|siblings| siblings > SIBLINGS_MAX);
+        if too_many { Err(ShapeError::at("/siblings")) } else { Ok(()) }
+    }
 }

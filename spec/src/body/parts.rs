@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Checked, optional_text, text};
 use crate::canonical::ShapeError;
 use crate::codes::{EnquiryCheck, EnquiryResult, MoveEvidence};
+use crate::ids::text as strict;
 use crate::text::text_form;
 
 /// 128 random bits: a digest that outlives its body confirms nothing to someone who guesses at the body.
@@ -87,6 +88,7 @@ pub struct Enquiry {
     /// What was asked.
     pub check: EnquiryCheck,
     /// When.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub on: Date,
     /// The role of who asked.
@@ -114,7 +116,11 @@ pub struct Evidence {
     /// Its kind.
     pub kind: MoveEvidence,
     /// Its date.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub on: Option<Date>,
     /// What it says.
@@ -146,6 +152,7 @@ pub struct Correction {
 impl Checked for Correction {
     fn check(&self) -> Result<(), ShapeError> {
         text("/pointer", &self.pointer)?;
-        if self.pointer.starts_with('/') { Ok(()) } else { Err(ShapeError::at("/pointer")) }
+        let escapes = self.pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+        if self.pointer.starts_with('/') && escapes { Ok(()) } else { Err(ShapeError::at("/pointer")) }
     }
 }

@@ -7,7 +7,7 @@ use super::parts::{Correction, Enquiry, Evidence, Officer, Salt};
 use super::{Checked, each, not_empty, optional_text, text, within};
 use crate::canonical::ShapeError;
 use crate::codes::{DeclineReason, InformationTopic, ResidenceKind, UpholdReason, WithdrawReason};
-use crate::ids::AuthorityCode;
+use crate::ids::{AuthorityCode, text as strict};
 
 /// Body of an acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -85,6 +85,7 @@ pub struct Accept {
     /// Random.
     pub salt: Salt,
     /// The day from which the authority takes the child to live in its area.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub from: Date,
     /// How the child lives there.
@@ -108,7 +109,11 @@ pub struct Residence {
     /// Its kind.
     pub kind: ResidenceKind,
     /// When it is to end, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub ends_on: Option<Date>,
 }
