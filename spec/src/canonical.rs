@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use crate::digest::Digest;
+use crate::problem::{Problem, ProblemType};
 
 /// Largest magnitude of an integer, 2^53-1: the last that every JSON reader holds exactly (RFC 8259, section 6).
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -136,6 +137,26 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The problem that a peer is told. Implements: CAN-001, CAN-002, CAN-003, CAN-008, CAN-009
+    pub fn problem(&self) -> Problem {
+        match *self {
+            Self::TooLarge { limit } => Problem::new(ProblemType::TooLarge).limit(limit),
+            Self::TooDeep { limit }
+            | Self::StringTooLong { limit }
+            | Self::ArrayTooLong { limit }
+            | Self::ObjectTooLarge { limit } => {
+                Problem::new(ProblemType::LimitExceeded).limit(limit).detail(self.to_string())
+            }
+            Self::NotUtf8 { .. }
+            | Self::Syntax { .. }
+            | Self::DuplicateMember { .. }
+            | Self::NumberNotInteger { .. }
+            | Self::IntegerOutOfRange { .. }
+            | Self::LoneSurrogate { .. }
+            | Self::NotAnObject => Problem::new(ProblemType::Malformed).detail(self.to_string()),
+        }
+    }
+
     /// Line and column where decoding stopped, when the fault has a place.
     pub fn position(&self) -> Option<(usize, usize)> {
         match *self {

@@ -52,6 +52,7 @@ pub struct Directory {
 
 impl Document for Directory {
     const MEMBER: &'static str = "directory";
+    const TYP: &'static str = "cme-directory";
 }
 
 /// One authority.

@@ -47,6 +47,7 @@ impl Receipt {
 
 impl Document for Receipt {
     const MEMBER: &'static str = "receipt";
+    const TYP: &'static str = "cme-receipt";
 }
 
 /// "My copy of this ledger ends here."
@@ -87,6 +88,7 @@ impl Head {
 
 impl Document for Head {
     const MEMBER: &'static str = "head";
+    const TYP: &'static str = "cme-head";
 }
 
 /// "These are all the ledgers that you and I share": a count and one digest, to end the daily check in one call.
@@ -114,6 +116,7 @@ pub struct Reconciliation {
 
 impl Document for Reconciliation {
     const MEMBER: &'static str = "reconciliation";
+    const TYP: &'static str = "cme-reconciliation";
 }
 
 /// One ledger in the digest of a reconciliation.
