@@ -110,3 +110,29 @@ impl ClientError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cme_spec::problem::ProblemType;
+
+    fn refused(problem: Problem) -> ClientError {
+        let problem = Box::new(problem);
+        ClientError::Refused { peer: "330".parse().unwrap(), problem, retry_after: None }
+    }
+
+    #[test]
+    fn only_a_registered_problem_is_a_refusal() {
+        for kind in ProblemType::ALL {
+            assert_eq!(refused(Problem::new(*kind)).next_step(), kind.next_step());
+        }
+        let mut later = Problem::new(ProblemType::Malformed);
+        later.kind = "urn:cme:problem:v1:not-registered-yet".to_owned();
+        assert_eq!(refused(later).next_step(), NextStep::Retry);
+        for status in [301, 403, 404, 413, 422, 502] {
+            let peer = "330".parse().unwrap();
+            let page = ClientError::NotOfThisProtocol { peer, status, retry_after: None };
+            assert_eq!(page.next_step(), NextStep::Retry, "{status}");
+        }
+    }
+}

@@ -33,8 +33,8 @@ use crate::tls::{self, Identity};
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a whole answer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest pause that a peer can ask for.
-pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// Longest pause that a peer can ask for; a longer one counts as this.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// Idle connections kept to one peer.
 const IDLE_CONNECTIONS_MAX: usize = 4;
 
@@ -294,6 +294,8 @@ impl PeerClient {
     }
 
     /// Sends the same bytes until an answer comes that is not a reason to try again, as the policy says.
+    ///
+    /// Implements: DLV-008
     async fn call(
         &self,
         operation: &Operation,
@@ -309,7 +311,12 @@ impl PeerClient {
                 {
                     failures += 1;
                     let pause = self.client.retry.pause(failures, random());
-                    tokio::time::sleep(error.retry_after().map_or(pause, |asked| asked.max(pause))).await;
+                    let asked = error.retry_after().unwrap_or_default();
+                    // Whoever waits here does not wait for hours: the caller hears what the peer asks for.
+                    if asked > self.client.retry.ceiling {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(asked.max(pause)).await;
                 }
                 result => return result,
             }
@@ -334,9 +341,7 @@ impl PeerClient {
         let mut response = request.send().await.map_err(|error| unreachable(what(&error)))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after
-            .and_then(|value| value.parse().ok())
-            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        let retry_after = retry_after.and_then(asked_pause);
         let media_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut bytes = Vec::new();
@@ -366,6 +371,13 @@ struct Answer {
     json: Json,
 }
 
+/// The pause that a `Retry-After` in seconds asks for. Implements: DLV-008
+fn asked_pause(value: &str) -> Option<Duration> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than a number holds is a longer pause than any.
+    digits.then(|| value.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
+}
+
 /// What failed, without the address that reqwest would print.
 fn what(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
@@ -383,5 +395,22 @@ fn random() -> u32 {
     match ring::rand::SystemRandom::new().fill(&mut bytes) {
         Ok(()) => u32::from_le_bytes(bytes),
         Err(_) => u32::MAX / 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn obeys_a_retry_after_in_seconds_up_to_a_day() {
+        assert_eq!(asked_pause("0"), Some(Duration::ZERO));
+        assert_eq!(asked_pause("7200"), Some(Duration::from_hours(2)));
+        for long in ["86401", "99999999999999999999999"] {
+            assert_eq!(asked_pause(long), Some(RETRY_AFTER_MAX), "{long}");
+        }
+        for other in ["", "-1", "+5", "1.5", "Tue, 24 Nov 2026 09:00:00 GMT"] {
+            assert_eq!(asked_pause(other), None, "{other}");
+        }
     }
 }

@@ -290,6 +290,13 @@ impl Ledger {
         if self.state.acceptance().is_some() { self.terms.receiving } else { self.terms.originating }
     }
 
+    /// What the offer of the next transfer of this responsibility names: one hand-over further once there is an
+    /// accept, the same one again without.
+    pub fn next_responsibility(&self) -> ResponsibilityRef {
+        let ResponsibilityRef { id, epoch } = self.terms.responsibility;
+        ResponsibilityRef { id, epoch: epoch + u64::from(self.state.acceptance().is_some()) }
+    }
+
     /// Who was responsible at `instant`, as far as this copy knows. Implements: LED-004, LED-005
     pub fn responsible_at(&self, instant: Instant) -> Verdict {
         let accepted = self.state.acceptance().is_some_and(|acceptance| acceptance.at <= instant);

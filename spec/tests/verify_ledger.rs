@@ -7,7 +7,7 @@ use cme_spec::envelope::Envelope;
 use cme_spec::example::{self, Story, code, instant};
 use cme_spec::ledger::Stage;
 use cme_spec::ledger::export::Export;
-use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, verify};
+use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, offered_twice, verify};
 
 fn check(text: &str, directory: &Directory) -> Result<Proof, Vec<Finding>> {
     match LedgerFile::read(text.as_bytes()) {
@@ -140,6 +140,33 @@ fn erased_bodies_verify_once_the_case_is_closed_and_not_before() {
     assert!(check(&export(&reopened), &directory).is_ok());
     erase(&mut reopened, 6);
     assert_eq!(check(&export(&reopened), &directory).unwrap_err()[0].sequence, Some(6));
+}
+
+#[test]
+fn a_forked_ledger_may_be_erased_though_it_never_closed() {
+    let mut trunk = Story::offered();
+    let offer = trunk.entries()[0].clone();
+    trunk.entries_mut()[0] = offer.erased(instant("2033-01-01T00:00:00Z"));
+    let directory = example::directory();
+    let proof = check(&forked_export(&trunk, E::Acknowledge, E::Accept), &directory).unwrap();
+    assert_eq!(proof.erased, [0]);
+    assert!(check(&export(&trunk.then(E::Acknowledge)), &directory).is_err());
+}
+
+#[test]
+fn two_accepts_of_one_hand_over_name_who_offered_twice() {
+    let directory = example::directory();
+    let proof = |number, kinds: &[E]| check(&export(&Story::of(number, kinds)), &directory).unwrap();
+    let accepted = proof(1, &[E::Offer, E::Accept]);
+    let mut again = proof(2, &[E::Offer, E::Accept]);
+    assert_eq!(offered_twice(&accepted, &again), None, "two cases");
+    again.responsibility = accepted.responsibility;
+    assert_eq!(offered_twice(&accepted, &again), Some([code("373"), code("373")]));
+    assert_eq!(offered_twice(&accepted, &accepted), None, "one ledger shown twice");
+    let declined = Proof { passed: None, ..again.clone() };
+    assert_eq!(offered_twice(&accepted, &declined), None);
+    again.responsibility.epoch = 2;
+    assert_eq!(offered_twice(&accepted, &again), None, "handed on");
 }
 
 #[test]

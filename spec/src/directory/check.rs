@@ -73,8 +73,8 @@ pub enum DirectoryError {
     /// A client pin is claimed by two authorities, so a caller could not be told apart.
     #[error("a client pin of authority {0} is another authority's too")]
     PinShared(AuthorityCode),
-    /// Successors without exactly one residuary one, or to nobody.
-    #[error("authority {0} needs exactly one residuary successor that stands in the directory")]
+    /// Ended without exactly one residuary successor that stands in the directory, or followed without an end.
+    #[error("authority {0} needs an end and exactly one residuary successor in the directory, or neither")]
     Residuary(AuthorityCode),
     /// An authority that answers lacks its URL, pins or keys.
     #[error("authority {0} is connected but lacks an https base URL, a pin or a key")]
@@ -159,13 +159,14 @@ fn stands(issue: &Directory) -> Result<(), DirectoryError> {
             return Err(DirectoryError::Unreachable(code));
         }
     }
-    let unknown = |authority: &&Authority| {
+    let unfollowed = |authority: &&Authority| {
         let residuary = authority.successors.iter().filter(|successor| successor.residuary).count();
         let known =
             authority.successors.iter().all(|next| next.code != authority.code && codes.contains(&next.code));
-        !authority.successors.is_empty() && (residuary != 1 || !known)
+        let ends = authority.valid_to.is_some();
+        residuary != usize::from(ends) || authority.successors.is_empty() == ends || !known
     };
-    match issue.authorities.iter().find(unknown) {
+    match issue.authorities.iter().find(unfollowed) {
         Some(authority) => Err(DirectoryError::Residuary(authority.code)),
         None => Ok(()),
     }
@@ -207,4 +208,67 @@ fn only_ended(old: &Key, new: &Key) -> bool {
         && old.valid_from == new.valid_from
         && kept(old.retired_at, new.retired_at)
         && kept(old.revoked_at, new.revoked_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Successor;
+    use super::*;
+    use crate::example::{self, code};
+
+    #[test]
+    fn an_authority_ends_into_exactly_one_residuary_successor_or_goes_on_without_any() {
+        let stands_with = |ends: bool, successors: &[(&str, bool)]| {
+            let mut issue = example::directory();
+            issue.authorities[2].valid_to = ends.then(|| jiff::civil::date(2027, 3, 31));
+            issue.authorities[2].successors = successors
+                .iter()
+                .map(|(next, residuary)| Successor { code: code(next), residuary: *residuary })
+                .collect();
+            stands(&issue)
+        };
+        let refused = Err(DirectoryError::Residuary(code("383")));
+        assert_eq!(stands_with(false, &[]), Ok(()));
+        assert_eq!(stands_with(true, &[("373", true), ("330", false)]), Ok(()));
+        assert_eq!(stands_with(true, &[]), refused);
+        assert_eq!(stands_with(true, &[("373", true), ("330", true)]), refused);
+        assert_eq!(stands_with(true, &[("383", true)]), refused);
+        assert_eq!(stands_with(false, &[("373", true)]), refused);
+        assert_eq!(stands_with(false, &[("373", false)]), refused);
+    }
+
+    #[test]
+    fn dates_of_an_issue_have_one_spelling() {
+        let json = example::signed_directory().to_json().into_value();
+        for (place, wrong) in [
+            ("/directory/authorities/0/validFrom", "20090101"),
+            ("/directory/policy/holidaysThrough", "2028-12-31T00:00:00"),
+            ("/directory/policy/bankHolidays/0", "20240101"),
+        ] {
+            let mut changed = json.clone();
+            *changed.pointer_mut(place).unwrap() = serde_json::json!(wrong);
+            let read = Envelope::<Directory>::read(&Json::from_typed(&changed).unwrap());
+            assert!(read.is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_a_key_moves_to_an_earlier_time_only() {
+        let key = |retired: Option<&str>, revoked: Option<&str>| Key {
+            retired_at: retired.map(example::instant),
+            revoked_at: revoked.map(example::instant),
+            ..example::directory().authorities[0].keys[0].clone()
+        };
+        let (early, late) = (Some("2027-01-01T00:00:00Z"), Some("2027-02-01T00:00:00Z"));
+        for (old, new, kept) in [
+            (None, early, true),
+            (late, early, true),
+            (early, early, true),
+            (early, late, false),
+            (early, None, false),
+        ] {
+            assert_eq!(only_ended(&key(old, None), &key(new, None)), kept, "retired {old:?} {new:?}");
+            assert_eq!(only_ended(&key(None, old), &key(None, new)), kept, "revoked {old:?} {new:?}");
+        }
+    }
 }

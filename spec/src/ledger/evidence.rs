@@ -78,7 +78,7 @@ mod tests {
     use crate::example::{self, SALT, Story, code, entry_id, instant, transfer};
     use crate::receipt::Receipt;
 
-    fn outcome(outcome: Value) -> Entry {
+    fn outcome(outcome: &Value) -> Entry {
         let story = Story::accepted();
         let body = Json::from_typed(&json!({ "salt": SALT, "outcome": outcome })).unwrap();
         assert_eq!(crate::body::check(EntryType::Outcome, &body), Ok(()));
@@ -121,24 +121,24 @@ mod tests {
         accept.with_receipt(receipt).erased(instant("2026-12-01T10:00:00Z")).to_json().into_value()
     }
 
-    fn moved_on(onward: Value) -> Result<(), ShapeError> {
-        let entry = outcome(json!({ "kind": "moved-on", "onward": onward }));
+    fn moved_on(onward: &Value) -> Result<(), ShapeError> {
+        let entry = outcome(&json!({ "kind": "moved-on", "onward": onward }));
         check_outcome(&entry, &example::directory())
     }
 
     #[test]
     fn moved_on_needs_the_onward_accept_of_the_next_epoch_with_its_receipt() {
         let refused = Err(ShapeError::at("/outcome/onward"));
-        assert_eq!(moved_on(onward(&|_| {}, "383")), Ok(()));
-        assert_eq!(moved_on(onward(&|header| header.responsibility.epoch = 1, "383")), refused);
-        assert_eq!(moved_on(onward(&|header| header.responsibility.epoch = 3, "383")), refused);
-        assert_eq!(moved_on(onward(&|header| header.kind = EntryType::Acknowledge, "383")), refused);
-        assert_eq!(moved_on(onward(&|header| header.recipient = code("373"), "383")), refused);
-        assert_eq!(moved_on(onward(&|header| header.responsibility.id = other_case(), "383")), refused);
-        assert_eq!(moved_on(onward(&|_| {}, "373")), refused, "a receipt by another key");
+        assert_eq!(moved_on(&onward(&|_| {}, "383")), Ok(()));
+        assert_eq!(moved_on(&onward(&|header| header.responsibility.epoch = 1, "383")), refused);
+        assert_eq!(moved_on(&onward(&|header| header.responsibility.epoch = 3, "383")), refused);
+        assert_eq!(moved_on(&onward(&|header| header.kind = EntryType::Acknowledge, "383")), refused);
+        assert_eq!(moved_on(&onward(&|header| header.recipient = code("373"), "383")), refused);
+        assert_eq!(moved_on(&onward(&|header| header.responsibility.id = other_case(), "383")), refused);
+        assert_eq!(moved_on(&onward(&|_| {}, "373")), refused, "a receipt by another key");
         let mut bare = onward(&|_| {}, "383");
         bare["receipts"] = json!([]);
-        assert_eq!(moved_on(bare), refused);
+        assert_eq!(moved_on(&bare), refused);
     }
 
     fn other_case() -> crate::instant::ResponsibilityId {
@@ -165,7 +165,7 @@ mod tests {
             if let Some(confirmation) = confirmation {
                 said["confirmation"] = confirmation.into_value();
             }
-            check_outcome(&outcome(said), &example::directory())
+            check_outcome(&outcome(&said), &example::directory())
         };
         let refused = Err(ShapeError::at("/outcome/confirmation"));
         // Nobody accepted there, so Sheffield is responsible.

@@ -72,6 +72,46 @@ fn allows_exactly_what_the_table_allows_at_every_stage() {
 }
 
 #[test]
+fn the_table_is_the_one_of_the_text() {
+    let text = include_str!("../../text/05-ledger.md");
+    let table = text.split("| type | author | ").nth(1).unwrap();
+    let mut lines = table.lines();
+    let columns: Vec<Vec<Stage>> = lines
+        .next()
+        .unwrap()
+        .trim_end_matches(" |")
+        .split(" | ")
+        .map(|names| {
+            let stage = |name| *Stage::ALL.iter().find(|stage| stage.code() == name).unwrap();
+            names.split(", ").map(stage).collect()
+        })
+        .collect();
+    let mut rows = 0;
+    for line in lines.skip(1).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let kind: EntryType = cells[0].parse().unwrap();
+        for (stages, cell) in columns.iter().zip(&cells[2..]) {
+            for stage in stages {
+                let by = |author: &str, role: &str| {
+                    let next = try_next(&story_at(*stage), kind, author).map(|ledger| ledger.stage().code());
+                    let expected = match cell.trim_end_matches(", once") {
+                        "-" => None,
+                        "same" => Some(stage.code()),
+                        next => Some(next),
+                    };
+                    let expected = expected.filter(|_| cells[1] == role || cells[1] == "either");
+                    assert_eq!(next.ok(), expected, "{kind} by {role} while {stage}");
+                };
+                by("330", "receiving");
+                by("373", "originating");
+            }
+        }
+        rows += 1;
+    }
+    assert_eq!(rows, E::ALL.len() - 1, "every type but the offer");
+}
+
+#[test]
 fn a_ledger_begins_with_an_offer_and_with_nothing_else() {
     for kind in E::ALL {
         let story = Story::new(1);
@@ -124,6 +164,16 @@ fn responsibility_passes_at_the_accept_and_stays_through_outcome_and_retraction(
     assert_eq!(ledger.responsible_at(accepted_at).authority, code("330"));
     let before = accepted_at.plus_seconds(-1);
     assert_eq!(ledger.responsible_at(before), Verdict { authority: code("373"), as_of: ledger.head });
+}
+
+#[test]
+fn the_next_offer_counts_one_further_only_after_an_accept() {
+    let epoch = |stage| story_at(stage).ledger().next_responsibility().epoch;
+    assert_eq!([Stage::Accepted, Stage::Settled].map(epoch), [2, 2]);
+    assert_eq!(
+        [Stage::Declined, Stage::Upheld, Stage::Redirected, Stage::Withdrawn].map(epoch),
+        [1, 1, 1, 1]
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::fork::{self, Fork};
 use super::{Ledger, Refusal, Stage, apply};
 use crate::canonical::{DecodeError, Json, Limits, ShapeError};
 use crate::directory::{Directory, KeyStanding};
-use crate::entry::{Body, Entry, EntryError, EntryType, HeadRef};
+use crate::entry::{Body, Entry, EntryError, EntryType, HeadRef, ResponsibilityRef};
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
 use crate::instant::{Instant, TransferId};
@@ -176,6 +176,8 @@ pub struct Proof {
     pub originating: AuthorityCode,
     /// The party that was asked.
     pub receiving: AuthorityCode,
+    /// The responsibility, and which hand-over of it this is.
+    pub responsibility: ResponsibilityRef,
     /// Where the ledger stands.
     pub stage: Stage,
     /// Who is responsible.
@@ -196,6 +198,18 @@ pub struct Proof {
     pub disputed: Vec<Disputed>,
     /// Proven forks.
     pub forks: Vec<Fork>,
+}
+
+/// The authorities that offered, when two ledgers hold an accept for one and the same hand-over: whoever offered
+/// the child twice is named by its own signatures.
+///
+/// Implements: VER-008
+pub fn offered_twice(a: &Proof, b: &Proof) -> Option<[AuthorityCode; 2]> {
+    let twice = a.transfer != b.transfer
+        && a.responsibility == b.responsibility
+        && a.passed.is_some()
+        && b.passed.is_some();
+    twice.then_some([a.originating, b.originating])
 }
 
 /// Verifies the whole ledger. Implements: VER-002, VER-003
@@ -390,7 +404,9 @@ impl Check<'_> {
     fn erasures(&mut self, entries: &[Entry]) {
         for entry in entries {
             let sequence = entry.header().sequence;
-            let open = self.closed_through.is_none_or(|closed| sequence > closed);
+            // A fork ends a ledger too: it takes no more entries.
+            let open =
+                self.file.forks.is_empty() && self.closed_through.is_none_or(|closed| sequence > closed);
             if matches!(entry.body(), Body::Erased { .. }) && open {
                 self.fault(sequence, "its body is erased although the case is open");
             }
@@ -531,6 +547,7 @@ fn proof(
         transfer: terms.transfer,
         originating: terms.originating,
         receiving: terms.receiving,
+        responsibility: terms.responsibility,
         stage: ledger.stage(),
         responsible: if passed_at.is_some() { terms.receiving } else { terms.originating },
         as_of: ledger.head,
