@@ -83,7 +83,7 @@ pub enum Unproven {
 }
 
 impl ClientError {
-    /// What to do next. Implements: DLV-005, DLV-006
+    /// What to do next. Implements: DLV-006
     pub fn next_step(&self) -> NextStep {
         match self {
             Self::Refused { problem, .. } => {
@@ -102,7 +102,7 @@ impl ClientError {
         }
     }
 
-    /// How long the peer asks to wait. Implements: DLV-004
+    /// How long the peer asks to wait. Implements: DLV-008
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } | Self::NotOfThisProtocol { retry_after, .. } => *retry_after,

@@ -87,7 +87,7 @@ impl Client {
         self.authority
     }
 
-    /// The peer that answers for `code`: itself, or its residuary successor. Implements: TRN-005
+    /// The peer that answers for `code`: itself, or its residuary successor.
     pub fn peer(&self, code: AuthorityCode) -> Result<PeerClient, ClientError> {
         let archive = self.directory.current();
         let directory = archive.newest().ok_or(ClientError::NoDirectory)?.content();
@@ -97,6 +97,7 @@ impl Client {
         Ok(PeerClient { client: self.clone(), code, base_url, http, archive: Arc::clone(&archive) })
     }
 
+    /// Implements: TRN-005, TRN-010
     fn connection(&self, code: AuthorityCode, pins: &[Digest]) -> Result<reqwest::Client, ClientError> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = connections.get(&code).filter(|held| held.pins == pins) {
@@ -192,7 +193,7 @@ impl PeerClient {
         self.proven(answer.json.read().map_err(Unproven::from))
     }
 
-    /// Appends or delivers one entry, and gives the peer's verified receipt.
+    /// Appends or delivers one entry, and gives the peer's verified receipt. Implements: RCP-007
     pub async fn put_entry(&self, entry: &Entry) -> Result<Delivered, ClientError> {
         let header = entry.header();
         let url = self.url(&format!("/v1/transfers/{}/entries/{}", header.transfer, header.sequence));
@@ -228,7 +229,9 @@ impl PeerClient {
         Ok((entries, page.more))
     }
 
-    /// The whole ledger, every signature and rule checked as of `now`.
+    /// The whole ledger, every signature and rule checked as of `now`, whatever the length of its pages.
+    ///
+    /// Implements: DLV-013, TRN-016
     pub async fn ledger(&self, transfer: TransferId, now: Instant) -> Result<FetchedLedger, ClientError> {
         let (mut entries, mut ledger): (Vec<Entry>, Option<Ledger>) = (Vec::new(), None);
         loop {
@@ -289,6 +292,7 @@ impl PeerClient {
         result.map_err(|what| ClientError::Unproven { peer: self.code, what })
     }
 
+    /// Implements: TRN-011
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
@@ -323,6 +327,7 @@ impl PeerClient {
         }
     }
 
+    /// Implements: TRN-009
     async fn attempt(
         &self,
         operation: &Operation,

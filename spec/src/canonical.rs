@@ -35,7 +35,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What every implementation accepts for one entry. Implements: CAN-014
+    /// What every implementation accepts for one entry. Implements: CAN-007
     pub const ENTRY_MINIMUM: Self = Self { bytes_max: 65_536, ..Self::ENTRY };
 
     /// What this implementation accepts for one entry with its receipts.
@@ -171,6 +171,8 @@ impl DecodeError {
 }
 
 /// A JSON member that is missing or not of its type; `pointer` (RFC 6901) says where, never what.
+///
+/// Implements: PRV-002
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the member at {pointer:?} is missing or not of its form")]
 pub struct ShapeError {
@@ -190,7 +192,7 @@ impl ShapeError {
 pub struct Json(Value);
 
 impl fmt::Debug for Json {
-    /// Prints no content: bodies hold personal data.
+    /// Prints no content: bodies hold personal data. Implements: PRV-001
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Json(..)")
     }
@@ -199,7 +201,7 @@ impl fmt::Debug for Json {
 impl Json {
     /// The object that `bytes` spell, if every rule holds.
     ///
-    /// Implements: CAN-001, CAN-002, CAN-003, CAN-004, CAN-005, CAN-006, CAN-007
+    /// Implements: CAN-001, CAN-002, CAN-003, CAN-008, CAN-009
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         let value = decode_value(bytes, limits)?;
         if value.is_object() { Ok(Self(value)) } else { Err(DecodeError::NotAnObject) }
@@ -223,7 +225,7 @@ impl Json {
 
     /// The typed reading; unknown members are ignored, as versions may add them.
     ///
-    /// Implements: CAN-009
+    /// Implements: CAN-005
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
         serde_path_to_error::deserialize(&self.0)
             .map_err(|error| ShapeError { pointer: pointer_of(error.path()) })
@@ -261,7 +263,7 @@ impl Json {
 
     /// The one form of RFC 8785: no white space, members sorted by UTF-16 code units, shortest escapes.
     ///
-    /// Implements: CAN-010
+    /// Implements: CAN-004
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         write_value(&mut out, &self.0);
@@ -276,7 +278,7 @@ impl Json {
         String::from_utf8(self.canonical_bytes()).expect("canonical bytes are made of UTF-8 strings")
     }
 
-    /// SHA-256 over the canonical bytes. Implements: CAN-011
+    /// SHA-256 over the canonical bytes. Implements: CAN-004
     pub fn digest(&self) -> Digest {
         Digest::of(&self.canonical_bytes())
     }

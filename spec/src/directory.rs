@@ -22,7 +22,7 @@ use crate::signature::{KeyId, PublicKey};
 /// The `format` of a directory document.
 pub const FORMAT: &str = "cme-directory/1";
 
-/// One issue of the directory. Implements: DIR-001
+/// One issue of the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Directory {
@@ -135,7 +135,7 @@ pub enum Availability {
     ContactOnly,
 }
 
-/// A signing key. Implements: DIR-014
+/// A signing key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
@@ -189,7 +189,7 @@ impl ClassDays {
     }
 }
 
-/// The clocks the authorities agreed on. They are policy of the network, not law. Implements: CLK-001
+/// The clocks the authorities agreed on. They are policy of the network, not law.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -248,13 +248,20 @@ impl Directory {
         self.authorities.iter().find(|authority| authority.code == code)
     }
 
-    /// The authority that calls with a certificate of that SPKI digest. Implements: TRN-004
+    /// The authority that calls with a certificate of that SPKI digest. Implements: TRN-003
     pub fn caller(&self, pin: &Digest) -> Option<AuthorityCode> {
         let owner = self.authorities.iter().find(|authority| authority.client_pins.contains(pin));
         owner.map(|authority| authority.code)
     }
 
-    /// Holds when `caller` is the party, or follows it as its residuary successor. Implements: DIR-011
+    /// Holds when the authority exists on the London day of `at`: the day on which an offer by or to it is
+    /// first received. Implements: DIR-011
+    pub fn is_live(&self, code: AuthorityCode, at: Instant) -> bool {
+        let day = crate::working_days::london_date(at.timestamp());
+        self.authority(code).is_some_and(|authority| authority.is_live_on(day))
+    }
+
+    /// Holds when `caller` is the party, or follows it as its residuary successor. Implements: DIR-010
     pub fn acts_for(&self, caller: AuthorityCode, party: AuthorityCode) -> bool {
         self.line(party).any(|authority| authority.code == caller)
     }
@@ -277,7 +284,7 @@ impl Directory {
         })
     }
 
-    /// Whether the issue may be worked by at `now`. Implements: DIR-009, DIR-010
+    /// Whether the issue may be worked by at `now`.
     pub fn freshness(&self, now: Instant) -> Freshness {
         if now <= self.expires_at {
             Freshness::Current
@@ -298,13 +305,13 @@ pub struct Archive {
 impl Archive {
     /// Starts with an issue that is trusted: its root key was compared by a person.
     ///
-    /// Any issue can be the first one held; the ones before it are not needed to work.
+    /// Any issue can be the first one held; the ones before it are not needed to work. Implements: DIR-007
     pub fn start(json: &Json, root: Option<&PublicKey>) -> Result<Self, DirectoryError> {
         let issue = check::trusted(json, root)?;
         Ok(Self { issues: BTreeMap::from([(issue.content().issue, issue)]) })
     }
 
-    /// Adds the issue that follows the newest. Implements: DIR-003, DIR-004, DIR-005
+    /// Adds the issue that follows the newest. Implements: DIR-005, DIR-006
     ///
     /// An issue that is already held changes nothing; an older or forked one is refused.
     pub fn add(&mut self, json: &Json) -> Result<bool, DirectoryError> {

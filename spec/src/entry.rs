@@ -203,6 +203,7 @@ impl Header {
     /// The header of the entry after the ledger's newest; [`Entry::sign`] fills in the body's digest.
     ///
     /// `created_at` is raised to the predecessor's when the author's clock is behind it.
+    /// Implements: LED-002
     pub fn following(
         ledger: &Ledger,
         kind: EntryType,
@@ -322,7 +323,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the wire form. Implements: ENT-001, ENT-004
+    /// Reads the wire form. Implements: ENT-001, ENT-002
     pub fn read(json: &Json) -> Result<Self, EntryError> {
         let header_json = json.member("header").ok_or_else(|| ShapeError::at("/header"))?;
         let kind = header_json.value().get("type").and_then(|kind| kind.as_str());
@@ -423,7 +424,7 @@ impl Entry {
 
     /// Holds when a body that is present has the digest that the header names.
     ///
-    /// Implements: CAN-012
+    /// Implements: ENT-003
     pub fn body_matches(&self) -> bool {
         match &self.body {
             Body::Present(body) => body.digest() == self.header.body_digest,
@@ -455,7 +456,7 @@ impl Entry {
         HeadRef { sequence: self.header.sequence, header_digest: self.header_digest }
     }
 
-    /// The wire form.
+    /// The wire form, header and body as they were received. Implements: CAN-005, PRV-006
     pub fn to_json(&self) -> Json {
         let mut members = vec![("header", self.header_json.clone())];
         match &self.body {
@@ -477,7 +478,7 @@ fn is_supported(protocol: &str) -> bool {
     minor.is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()) && minor.parse::<u16>().is_ok())
 }
 
-/// Rules on a header that its types don't hold. Implements: ENT-003, ENT-008
+/// Rules on a header that its types don't hold. Implements: ENT-001
 fn header_form(header: &Header) -> Result<(), ShapeError> {
     let integer_max = crate::canonical::INTEGER_MAX.unsigned_abs();
     if header.sequence > integer_max {
@@ -498,6 +499,7 @@ fn header_form(header: &Header) -> Result<(), ShapeError> {
     Ok(())
 }
 
+/// Implements: ENT-001, ENT-002, PRV-006
 fn read_body(json: &Json) -> Result<Body, EntryError> {
     let erased_at = json.member("erasedAt");
     match (json.member("body"), erased_at) {

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::text::text_form;
 
 /// An instant: RFC 3339 in UTC, written with `Z` and zero to nine digits of a second's fraction.
+///
+/// Two spellings of one instant are equal. Implements: IDN-002
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(jiff::Timestamp);
 
@@ -61,7 +63,7 @@ impl fmt::Debug for Instant {
 impl FromStr for Instant {
     type Err = InstantError;
 
-    /// Implements: ENT-006
+    /// Implements: ENT-001
     fn from_str(text: &str) -> Result<Self, InstantError> {
         let bytes = text.as_bytes();
         let form = |index: usize, byte: u8| match index {

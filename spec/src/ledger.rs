@@ -117,7 +117,7 @@ pub struct Acceptance {
     pub at: Instant,
 }
 
-/// When a clock began, and under which directory issue it runs. Implements: CLK-003
+/// When a clock began, and under which directory issue it runs. Implements: CLK-001
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStart {
     /// The sequencer's `receivedAt` of the entry that started it.
@@ -220,7 +220,7 @@ pub struct Ledger {
     pub state: State,
 }
 
-/// Who is responsible, and how far that verdict reaches.
+/// Who is responsible, and how far that verdict reaches. Implements: LED-012
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The responsible authority.
@@ -285,7 +285,7 @@ impl Ledger {
         }
     }
 
-    /// Who is responsible after the newest entry. Implements: LED-002, LED-003
+    /// Who is responsible after the newest entry. Implements: LED-011
     pub fn responsible(&self) -> AuthorityCode {
         if self.state.acceptance().is_some() { self.terms.receiving } else { self.terms.originating }
     }
@@ -297,7 +297,7 @@ impl Ledger {
         ResponsibilityRef { id, epoch: epoch + u64::from(self.state.acceptance().is_some()) }
     }
 
-    /// Who was responsible at `instant`, as far as this copy knows. Implements: LED-004, LED-005
+    /// Who was responsible at `instant`, as far as this copy knows. Implements: LED-011, LED-012
     pub fn responsible_at(&self, instant: Instant) -> Verdict {
         let accepted = self.state.acceptance().is_some_and(|acceptance| acceptance.at <= instant);
         let authority = if accepted { self.terms.receiving } else { self.terms.originating };
@@ -310,7 +310,7 @@ impl Ledger {
 /// `ledger` is `None` for the first entry. `receipt` is the sequencer's, whose signature the caller has
 /// verified, as it has the entry's.
 ///
-/// Implements: LED-010, LED-011, LED-012, LED-013
+/// Implements: LED-002, LED-003, LED-007, RCP-003, RCP-011
 pub fn apply(ledger: Option<&Ledger>, entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     let header = entry.header();
     let Some(ledger) = ledger else { return begin(entry, receipt) };
@@ -352,6 +352,7 @@ fn clock_start(receipt: &Receipt) -> ClockStart {
     ClockStart { at: receipt.received_at, directory_issue: receipt.directory_issue }
 }
 
+/// Implements: LED-006, ENT-004
 fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     let header = entry.header();
     if header.kind != EntryType::Offer {
@@ -386,7 +387,7 @@ fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     })
 }
 
-/// Implements: ENT-009
+/// Implements: ENT-004
 fn keeps_the_terms(terms: &Terms, header: &Header) -> Result<(), Refusal> {
     let kept = header.protocol == terms.protocol
         && header.transfer == terms.transfer
@@ -401,7 +402,7 @@ fn next(ledger: &Ledger, header: &Header, start: ClockStart) -> Result<State, Re
     transition(ledger, header.kind, header.author, header.sequence, header.created_at, start)
 }
 
-/// The transition table of the text, section 5. Implements: LED-020
+/// The transition table of the text, section 5. Implements: LED-005, LED-006, LED-007, LED-008
 fn transition(
     ledger: &Ledger,
     kind: EntryType,

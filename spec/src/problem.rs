@@ -147,14 +147,14 @@ impl ProblemType {
         format!("{TYPE_PREFIX}{}", self.name())
     }
 
-    /// The registered type of a URI.
+    /// The registered type of a URI; anything else is no refusal. Implements: DLV-006
     pub fn from_uri(uri: &str) -> Option<Self> {
         let name = uri.strip_prefix(TYPE_PREFIX)?;
         Self::ALL.iter().copied().find(|problem| problem.name() == name)
     }
 }
 
-/// A problem document. Implements: TRN-020, TRN-021
+/// A problem document. Implements: TRN-020
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {

@@ -35,7 +35,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Holds when this receipt is about that entry. Implements: RCP-003
+    /// Holds when this receipt is about that entry. Implements: RCP-006
     pub fn is_for(&self, entry: &Entry) -> bool {
         let header = entry.header();
         self.transfer == header.transfer
@@ -133,7 +133,7 @@ pub struct ReconciledHead {
 
 /// Digest over the canonical bytes of `{"heads":[{transfer, sequence, headerDigest}, ...]}`, sorted by transfer.
 ///
-/// Implements: RCV-004
+/// Implements: RCV-007
 ///
 /// # Panics
 /// When a sequence is beyond 2^53-1, which no ledger reaches.

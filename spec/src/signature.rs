@@ -80,7 +80,7 @@ impl PublicKey {
         Self(bytes)
     }
 
-    /// The key's name. Implements: SIG-004
+    /// The key's name.
     pub fn id(&self) -> KeyId {
         let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{self}"}}"#);
         KeyId(Digest::of(jwk.as_bytes()))
@@ -145,7 +145,7 @@ impl SigningKey {
         self.id
     }
 
-    /// A detached JWS over the canonical bytes of `payload`. Implements: SIG-001, SIG-002
+    /// A detached JWS over the canonical bytes of `payload`. Implements: SIG-001
     pub fn sign(&self, payload: &Json) -> DetachedJws {
         let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{}"}}"#, self.id));
         let signature = self.pair.sign(&signing_input(&protected, &payload.canonical_bytes()));
@@ -189,6 +189,8 @@ impl DetachedJws {
     }
 
     /// Holds when the protected header leaves `typ` out or says that the value is of this kind.
+    ///
+    /// Implements: SIG-002
     pub(crate) fn is_typed(&self, typ: &str) -> Result<(), SignatureError> {
         if self.typ.as_deref().is_none_or(|said| said == typ) { Ok(()) } else { Err(SignatureError::Typ) }
     }
@@ -215,7 +217,7 @@ impl fmt::Display for DetachedJws {
 impl FromStr for DetachedJws {
     type Err = SignatureError;
 
-    /// Implements: SIG-005, SIG-006
+    /// Implements: SIG-002, CAN-006
     fn from_str(text: &str) -> Result<Self, SignatureError> {
         if text.len() > JWS_BYTES_MAX {
             return Err(SignatureError::NotDetachedJws);

@@ -97,7 +97,7 @@ pub(super) fn trusted(json: &Json, root: Option<&PublicKey>) -> Result<Signed<Di
     Ok(issue)
 }
 
-/// The issue after `held`. Implements: DIR-002
+/// The issue after `held`. Implements: DIR-001, DIR-005, DIR-006
 pub(super) fn following(
     held: &Signed<Directory>,
     envelope: Envelope<Directory>,
@@ -123,7 +123,7 @@ fn named(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
     keys.iter().copied().find(|key| key.id() == id)
 }
 
-/// Rules of one issue alone. Implements: DIR-006, DIR-007, DIR-008, DIR-012
+/// Rules of one issue alone. Implements: DIR-003
 fn stands(issue: &Directory) -> Result<(), DirectoryError> {
     if issue.format != FORMAT {
         return Err(DirectoryError::Format);
@@ -179,7 +179,7 @@ fn is_reachable(authority: &Authority) -> bool {
     authority.availability == Availability::ContactOnly || (https && !material.contains(&0))
 }
 
-/// Rules between an issue and the next: things end, nothing vanishes. Implements: DIR-013
+/// Rules between an issue and the next: things end, nothing vanishes. Implements: DIR-002, DIR-003
 fn keeps(before: &Directory, next: &Directory) -> Result<(), DirectoryError> {
     if next.issued_at < before.issued_at {
         return Err(DirectoryError::Times);
@@ -235,6 +235,19 @@ mod tests {
         assert_eq!(stands_with(true, &[("383", true)]), refused);
         assert_eq!(stands_with(false, &[("373", true)]), refused);
         assert_eq!(stands_with(false, &[("373", false)]), refused);
+    }
+
+    #[test]
+    fn an_authority_lives_on_its_last_london_day_and_no_longer() {
+        let mut issue = example::directory();
+        issue.authorities[0].valid_to = Some(jiff::civil::date(2027, 3, 31));
+        let live = |at: &str| issue.is_live(code("373"), example::instant(at));
+        assert!(live("2008-12-31T23:59:59Z") == live("2027-03-31T23:00:00Z"), "neither first nor last day");
+        assert!(live("2009-01-01T00:00:00Z") && live("2027-03-31T22:59:59Z"), "summer time has begun");
+        assert!(
+            !live("2027-03-31T23:00:00Z")
+                && !issue.is_live(code("301"), example::instant("2026-11-24T09:00:00Z"))
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Refusal {
 }
 
 impl AppendError {
-    /// The problem that a peer is told. Implements: TRN-022
+    /// The problem that a peer is told. Implements: TRN-020
     pub fn problem(&self) -> Problem {
         let kind = match self {
             Self::Key(KeyError::Unknown(_)) => ProblemType::KeyUnknown,

@@ -56,7 +56,7 @@ fn near(sequence: Option<u64>) -> String {
 }
 
 impl LedgerFile {
-    /// Reads an export. Implements: VER-001
+    /// Reads an export. Implements: VER-003
     pub fn read(bytes: &[u8]) -> Result<Self, LedgerFileError> {
         let json = Json::decode(bytes, &Limits::COLLECTION).map_err(|cause| {
             let sequence = cause.position().and_then(|place| entry_at(bytes, place));
@@ -166,7 +166,7 @@ pub struct Passed {
     pub received_by_originating: Option<Instant>,
 }
 
-/// What a sound ledger proves.
+/// What a sound ledger proves. Implements: LED-012, VER-009
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
@@ -212,7 +212,9 @@ pub fn offered_twice(a: &Proof, b: &Proof) -> Option<[AuthorityCode; 2]> {
     twice.then_some([a.originating, b.originating])
 }
 
-/// Verifies the whole ledger. Implements: VER-002, VER-003
+/// Verifies the whole ledger from headers and receipts, which erasing leaves as they were.
+///
+/// Implements: VER-002, VER-003, VER-004, VER-005, VER-009
 pub fn verify(file: &LedgerFile, directory: &Directory) -> Result<Proof, Vec<Finding>> {
     let mut check =
         Check { file, directory, findings: Vec::new(), disputed: Vec::new(), closed_through: None };
@@ -282,7 +284,7 @@ impl Check<'_> {
         sound
     }
 
-    /// Implements: VER-004, VER-005, VER-006
+    /// Implements: VER-003, SIG-004
     fn signatures(&self, entry: &Entry) -> Result<Worth, String> {
         let header = entry.header();
         if header.transfer != self.file.transfer
@@ -400,7 +402,7 @@ impl Check<'_> {
         (complete && self.findings.is_empty()).then_some(chain)
     }
 
-    /// Implements: VER-008
+    /// Implements: VER-003
     fn erasures(&mut self, entries: &[Entry]) {
         for entry in entries {
             let sequence = entry.header().sequence;
@@ -413,7 +415,9 @@ impl Check<'_> {
         }
     }
 
-    /// The exporter's own word on where its copy ends: it shows a file that was cut short. Implements: VER-007
+    /// The exporter's own word on where its copy ends: it shows a file that was cut short.
+    ///
+    /// Implements: VER-006, VER-007
     fn head(&mut self, ledger: &Ledger) {
         let Ok((head, _)) = self.signed_head(&self.file.head) else {
             self.fault(None, "the exporter's signed head does not hold");
@@ -472,7 +476,7 @@ impl Check<'_> {
         Some(originating?.min(receiving?))
     }
 
-    /// Implements: VER-009
+    /// Implements: LED-011, VER-003
     fn forks(&mut self, chain: &Chain) -> Option<Forked> {
         let mut forked: Option<Forked> = None;
         for branch in &self.file.forks {
@@ -506,7 +510,7 @@ struct Forked {
     accepted_at: Option<Instant>,
 }
 
-/// The head moves on; the state does not.
+/// The head moves on; the state does not. Implements: LED-010
 fn pass_over(ledger: &mut Ledger, entry: &Entry) {
     ledger.head = entry.point();
 }
