@@ -3,6 +3,20 @@
 //! A body is kept and digested as received. The types here read it, say whether it has what its type
 //! needs, and give developers the shape; they are never written out again in its place.
 
+/// `Debug` that prints a type's name and nothing it holds, so that no log line shows a child by accident.
+///
+/// Implements: PRV-001
+macro_rules! silent_debug {
+    ($($name:ident),+) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        })+
+    };
+}
+use silent_debug;
+
 mod offer;
 mod outcome;
 mod parts;

@@ -14,11 +14,23 @@ use crate::codes::{
 use crate::ids::{Laestab, NhsNumber, Postcode, Uln, Upn, Uprn, Urn, text as strict};
 use crate::instant::FamilyId;
 
+super::silent_debug!(
+    Offer,
+    Child,
+    Circumstances,
+    LastSchool,
+    LastSeen,
+    Contacts,
+    StatedBasis,
+    BelievedAddress,
+    Family
+);
+
 /// Siblings that one offer can count.
 pub const SIBLINGS_MAX: u8 = 64;
 
 /// Body of an offer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
     /// Random.
@@ -79,7 +91,7 @@ impl Checked for Offer {
 }
 
 /// The child.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Child {
     /// Family name.
@@ -145,7 +157,7 @@ impl Checked for Child {
 }
 
 /// What is known of the case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Circumstances {
     /// DfE's reason.
@@ -184,7 +196,7 @@ impl Checked for Circumstances {
 }
 
 /// The last school.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastSchool {
     /// Unique reference number.
@@ -220,7 +232,7 @@ impl Checked for LastSchool {
 }
 
 /// A sighting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastSeen {
     /// When.
@@ -233,7 +245,7 @@ pub struct LastSeen {
 }
 
 /// Whom to ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contacts {
     /// Who has the case.
@@ -251,7 +263,7 @@ impl Checked for Contacts {
 }
 
 /// A law, as it stood on a day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatedBasis {
     /// Which law.
@@ -263,7 +275,7 @@ pub struct StatedBasis {
 }
 
 /// Where the child is believed to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BelievedAddress {
     /// What sort of place it is. Alone it says that no better address is known.
@@ -287,7 +299,7 @@ impl Checked for BelievedAddress {
 }
 
 /// Siblings who are offered too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Family {
     /// The same in each sibling's offer.

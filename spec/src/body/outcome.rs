@@ -11,8 +11,10 @@ use crate::entry::LedgerPoint;
 use crate::ids::{Urn, text as strict};
 use crate::openapi::SignedHead;
 
+super::silent_debug!(OutcomeEntry, Outcome, Retract);
+
 /// Body of an outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeEntry {
     /// Random.
@@ -24,7 +26,7 @@ pub struct OutcomeEntry {
 /// What became of the child. There is no outcome for a child who could not be found.
 ///
 /// Implements: ENT-012
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind")]
 pub enum Outcome {
     /// On a school's roll, and attending.
@@ -143,7 +145,7 @@ impl Checked for OutcomeEntry {
 }
 
 /// Body of a retraction: the case is open again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retract {
     /// Random.

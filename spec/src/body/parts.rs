@@ -14,6 +14,8 @@ use crate::codes::{EnquiryCheck, EnquiryResult, MoveEvidence};
 use crate::ids::text as strict;
 use crate::text::text_form;
 
+super::silent_debug!(Officer, Enquiry, Evidence, Correction);
+
 /// 128 random bits: a digest that outlives its body confirms nothing to someone who guesses at the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt([u8; 16]);
@@ -53,7 +55,7 @@ impl FromStr for Salt {
 text_form!(Salt, "salt", "16 random bytes, base64url without padding", pattern: "^[A-Za-z0-9_-]{22}$", example: "q83vEjRWeJCrze8SNFZ4kA");
 
 /// A person in their role, for a colleague elsewhere to ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Officer {
     /// Name, or the name of a team.
@@ -82,7 +84,7 @@ impl Checked for Officer {
 }
 
 /// A check that was made, so that nobody makes it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Enquiry {
     /// What was asked.
@@ -110,7 +112,7 @@ impl Checked for Enquiry {
 }
 
 /// What points to a move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// Its kind.
@@ -136,7 +138,7 @@ impl Checked for Evidence {
 }
 
 /// A fact put right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Correction {
     /// RFC 6901 pointer into the body that is corrected.

@@ -9,8 +9,22 @@ use crate::canonical::ShapeError;
 use crate::codes::{DeclineReason, InformationTopic, ResidenceKind, UpholdReason, WithdrawReason};
 use crate::ids::{AuthorityCode, text as strict};
 
+super::silent_debug!(
+    Acknowledge,
+    RequestInformation,
+    SupplyInformation,
+    Accept,
+    Residence,
+    Decline,
+    Contest,
+    Uphold,
+    Redirect,
+    Withdraw,
+    Correct
+);
+
 /// Body of an acknowledgement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Acknowledge {
     /// Random.
@@ -30,7 +44,7 @@ impl Checked for Acknowledge {
 }
 
 /// Body of a request for information. It never pauses a clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestInformation {
     /// Random.
@@ -53,7 +67,7 @@ impl Checked for RequestInformation {
 }
 
 /// Body of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SupplyInformation {
     /// Random.
@@ -79,7 +93,7 @@ impl Checked for SupplyInformation {
 }
 
 /// Body of an accept: responsibility passes at the header's `createdAt`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accept {
     /// Random.
@@ -103,7 +117,7 @@ impl Checked for Accept {
 }
 
 /// How the child lives there. Never the evidence itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Residence {
     /// Its kind.
@@ -119,7 +133,7 @@ pub struct Residence {
 }
 
 /// Body of a decline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decline {
     /// Random.
@@ -144,7 +158,7 @@ impl Checked for Decline {
 }
 
 /// Body of a contest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contest {
     /// Random.
@@ -166,7 +180,7 @@ impl Checked for Contest {
 }
 
 /// Body of an uphold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Uphold {
     /// Random.
@@ -186,7 +200,7 @@ impl Checked for Uphold {
 }
 
 /// Body of a redirect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Redirect {
     /// Random.
@@ -211,7 +225,7 @@ impl Checked for Redirect {
 }
 
 /// Body of a withdrawal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Withdraw {
     /// Random.
@@ -231,7 +245,7 @@ impl Checked for Withdraw {
 }
 
 /// Body of a correction. It never changes who the child is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Correct {
     /// Random.

@@ -153,3 +153,15 @@ fn an_erased_body_is_not_asked_for() {
     let entry = Story::offered().entries()[0].clone().erased(example::instant("2033-01-01T00:00:00Z"));
     assert_eq!(check_entry(&entry), Ok(()));
 }
+
+#[test]
+fn nothing_of_a_body_shows_in_debug_output() {
+    let offer: Offer = example::body(E::Offer).read().unwrap();
+    assert_eq!(
+        format!("{offer:?} {:?} {:?}", offer.child, offer.contacts.officer),
+        "Offer(..) Child(..) Officer(..)"
+    );
+    let outcome: OutcomeEntry = example::body(E::Outcome).read().unwrap();
+    assert_eq!(format!("{outcome:?} {:?}", outcome.outcome), "OutcomeEntry(..) Outcome(..)");
+    assert_eq!(format!("{:?}", Story::offered().entries()[0].body()), "Present(Json(..))");
+}
