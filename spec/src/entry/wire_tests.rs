@@ -98,3 +98,53 @@ fn unknown_members_stay_under_the_digests() {
     assert_ne!(entry.header_digest(), Story::offered().entries()[0].header_digest());
     assert!(!entry.body_matches());
 }
+
+/// The first block of JSON in section 4.6 of the text, and the canonical header after it.
+fn written_example() -> (Json, String) {
+    let text = include_str!("../../text/04-entries.md");
+    let mut blocks = text.split("```json\n").skip(1).map(|block| block.split("\n```").next().unwrap());
+    let entry = Json::decode(blocks.next().unwrap().as_bytes(), &crate::canonical::Limits::ENTRY).unwrap();
+    (entry, blocks.next().unwrap().to_owned())
+}
+
+#[test]
+fn the_example_of_the_text_holds_to_the_last_byte() {
+    let (json, header) = written_example();
+    let entry = Entry::read(&json).unwrap();
+    assert_eq!(entry.header_json().canonical_text(), header);
+    assert_eq!(entry.header_digest().to_string(), "7NlAF0r5HVokJSMAF7uKGrDpTxVhpEwl_MBjuZlv1Gk");
+    assert!(entry.body_matches());
+    assert_eq!(crate::body::check_entry(&entry), Ok(()));
+    // RFC 8037 appendix A.1, and RFC 8032 section 7.1, TEST 2.
+    let author: PublicKey = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".parse().unwrap();
+    let sequencer: PublicKey = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw".parse().unwrap();
+    assert_eq!(entry.signature().key(), author.id());
+    assert_eq!(entry.verify(&author), Ok(()));
+    let receipt = entry.receipt_by(example::code("330")).unwrap();
+    assert!(receipt.content().is_for(&entry));
+    assert_eq!(receipt.key().to_string(), "FtIu-VbGrfe_KB6CH7GNwODB72MNxj_ml11dEvO-7kk");
+    assert!(receipt.clone().verify(&sequencer).is_ok());
+}
+
+#[test]
+fn the_examples_of_the_canonical_form_in_the_text_hold() {
+    let text = include_str!("../../text/02-canonical-form.md");
+    let decode = |text: &str| Json::decode(text.as_bytes(), &crate::canonical::Limits::ENTRY);
+    let mut held = 0;
+    for row in text.lines().filter(|line| line.starts_with("| `{")) {
+        let cells: Vec<&str> = row.split('`').collect();
+        let (value, canonical, digest) = (decode(cells[1]).unwrap(), cells[3], cells[5]);
+        assert_eq!(
+            (value.canonical_text().as_str(), value.digest().to_string().as_str()),
+            (canonical, digest)
+        );
+        held += 1;
+    }
+    let refused = text.lines().find_map(|line| line.strip_prefix("Refused: ")).unwrap();
+    for value in refused.split('`').skip(1).step_by(2) {
+        let error = decode(value).unwrap_err();
+        assert_eq!(error.problem().registered(), Some(ProblemType::Malformed), "{value}");
+        held += 1;
+    }
+    assert_eq!(held, 9);
+}
