@@ -51,7 +51,7 @@ pub enum ClientError {
     /// The directory has no such authority, or gives no address for it.
     #[error("the directory gives no way to reach authority {0}")]
     NotConnected(AuthorityCode),
-    /// The directory is past its days of grace; only peers known from before are spoken to.
+    /// No directory issue is held, so nobody can be found.
     #[error("no directory issue is held")]
     NoDirectory,
     /// The TLS configuration could not be made: a misconfigured identity.

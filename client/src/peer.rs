@@ -193,7 +193,7 @@ impl PeerClient {
         self.proven(answer.json.read().map_err(Unproven::from))
     }
 
-    /// Appends or delivers one entry, and gives the peer's verified receipt. Implements: RCP-007
+    /// Appends or delivers one entry, and gives the peer's verified receipt.
     pub async fn put_entry(&self, entry: &Entry) -> Result<Delivered, ClientError> {
         let header = entry.header();
         let url = self.url(&format!("/v1/transfers/{}/entries/{}", header.transfer, header.sequence));
@@ -201,16 +201,7 @@ impl PeerClient {
         let answer = self.call(&put_entry::OPERATION, &url, Some(bytes)).await?;
         let receipt: Signed<Receipt> =
             self.document(&answer.json, |receipt: &Receipt| (receipt.by, receipt.received_at))?;
-        let content = receipt.content();
-        let other_version = content.transfer == header.transfer && content.entry_id == header.id;
-        if content.is_for(entry) {
-            let status = if answer.status == 201 { ReceiptStatus::Stored } else { ReceiptStatus::Repeated };
-            Ok(Delivered::Held { status, receipt })
-        } else if other_version && answer.status == 200 {
-            Ok(Delivered::HeldElsewhere { receipt })
-        } else {
-            self.proven(Err(Unproven::OtherMatter))
-        }
+        self.proven(delivered(entry, answer.status, receipt))
     }
 
     /// Entries from a place on, as the peer holds them; each has an entry's form, nothing more is checked.
@@ -376,6 +367,22 @@ struct Answer {
     json: Json,
 }
 
+/// What a receipt says of the entry that was sent: that it is held, or an earlier version of it. A receipt by
+/// anybody but the two parties says nothing of it. Implements: RCP-007
+fn delivered(entry: &Entry, status: u16, receipt: Signed<Receipt>) -> Result<Delivered, Unproven> {
+    let (header, content) = (entry.header(), receipt.content());
+    let by_party = [header.author, header.recipient].contains(&content.by);
+    let other_version = content.transfer == header.transfer && content.entry_id == header.id;
+    if by_party && content.is_for(entry) {
+        let status = if status == 201 { ReceiptStatus::Stored } else { ReceiptStatus::Repeated };
+        Ok(Delivered::Held { status, receipt })
+    } else if by_party && other_version && status == 200 {
+        Ok(Delivered::HeldElsewhere { receipt })
+    } else {
+        Err(Unproven::OtherMatter)
+    }
+}
+
 /// The pause that a `Retry-After` in seconds asks for. Implements: DLV-008
 fn asked_pause(value: &str) -> Option<Duration> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
@@ -406,6 +413,32 @@ fn random() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cme_spec::example::{self, Story, signing_key};
+
+    #[test]
+    fn a_receipt_counts_only_for_the_entry_that_was_sent_and_by_its_party() {
+        let story = Story::offered();
+        let sent = story.entries()[0].clone();
+        let told = |status: u16, change: &dyn Fn(&mut Receipt)| {
+            let mut content = story.receipt(&sent, "330").content().clone();
+            change(&mut content);
+            let (by, at) = (content.by, content.received_at);
+            let receipt = Envelope::sign(content, &signing_key(by.as_ref()));
+            let receipt = example::directory().check_document(receipt, by, at).unwrap();
+            match delivered(&sent, status, receipt) {
+                Ok(Delivered::Held { status, .. }) => Some(Some(status)),
+                Ok(Delivered::HeldElsewhere { .. }) => Some(None),
+                Err(_) => None,
+            }
+        };
+        assert_eq!(told(201, &|_| {}), Some(Some(ReceiptStatus::Stored)));
+        assert_eq!(told(200, &|_| {}), Some(Some(ReceiptStatus::Repeated)));
+        assert_eq!(told(200, &|receipt| receipt.sequence = 4), Some(None));
+        assert_eq!(told(201, &|receipt| receipt.sequence = 4), None);
+        assert_eq!(told(200, &|receipt| receipt.transfer = example::transfer(9)), None);
+        assert_eq!(told(200, &|receipt| receipt.entry_id = example::entry_id(9)), None);
+        assert_eq!(told(201, &|receipt| receipt.by = example::code("383")), None, "a third authority");
+    }
 
     #[test]
     fn obeys_a_retry_after_in_seconds_up_to_a_day() {

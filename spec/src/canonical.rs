@@ -575,6 +575,22 @@ mod tests {
     }
 
     #[test]
+    fn takes_every_document_of_the_size_that_all_must_take() {
+        let text = |bytes: usize| {
+            let piece = "x".repeat(Limits::ENTRY.string_chars_max);
+            let frame = format!(r#"{{"a":["{piece}","{piece}","{piece}",""]}}"#);
+            frame.replace("\"\"]", &format!("\"{}\"]", "x".repeat(bytes - frame.len())))
+        };
+        let most = Limits::ENTRY_MINIMUM.bytes_max;
+        assert_eq!(text(most).len(), 65_536);
+        for limits in [Limits::ENTRY_MINIMUM, Limits::ENTRY] {
+            assert!(Json::decode(text(most).as_bytes(), &limits).is_ok());
+        }
+        let beyond = Json::decode(text(most + 1).as_bytes(), &Limits::ENTRY_MINIMUM).unwrap_err();
+        assert_eq!(beyond.problem().registered(), Some(ProblemType::TooLarge));
+    }
+
+    #[test]
     fn refuses_what_is_not_one_object() {
         for text in ["", "{", "{} {}", "{}x", "{'a':1}", "{\"a\":01}", "{\"a\":\"\n\"}", "\u{feff}{}"] {
             assert!(matches!(decode(text), Err(DecodeError::Syntax { .. })), "{text:?}");

@@ -224,6 +224,25 @@ fn what_rests_on_a_disputed_accept_is_disputed_too() {
     assert_eq!((proof.stage, proof.responsible), (Stage::Offered, code("373")));
 }
 
+#[test]
+fn an_illegal_entry_is_a_fault_even_after_a_disputed_one() {
+    let story = Story::of(1, &[E::Offer, E::Acknowledge]);
+    // Birmingham acknowledged under a key that was in other hands by then; Sheffield has nothing to contest.
+    let directory = with_key_ended("330", None, Some("2026-11-24T09:30:00Z"));
+    let contest = story.draft(E::Contest, "373", &example::signing_key("373"), example::body(E::Contest));
+    let contest = contest.clone().with_receipt(story.receipt(&contest, "330"));
+    let mut entries = story.entries().to_vec();
+    entries.push(contest.clone());
+    let mut head = story.head("330").content().clone();
+    (head.sequence, head.header_digest) = (2, contest.header_digest());
+    let head = Envelope::sign(head, &example::signing_key("330"));
+    let text =
+        Export { entries: &entries, head: &head, peer_heads: &[], forks: &[], exported_at: story.now() }
+            .to_text();
+    let findings = check(&text, &directory).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(2), "{findings:?}");
+}
+
 fn forked_export(trunk: &Story, ours: E, theirs: E) -> String {
     let main = trunk.clone().then(ours);
     let branch =

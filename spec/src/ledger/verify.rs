@@ -359,9 +359,12 @@ impl Check<'_> {
     }
 
     /// The chain from the offer to the newest entry; stops at the first entry that does not follow.
+    ///
+    /// Beside the ledger without its disputed entries runs the one that both parties saw before anyone doubted
+    /// them: an entry that only this one allows rests on what is disputed, one that neither allows is a fault.
     fn chain(&mut self, entries: Vec<(Entry, Worth)>) -> Option<Chain> {
         let complete = entries.len() == self.file.entries.len();
-        let mut ledger: Option<Ledger> = None;
+        let (mut ledger, mut as_seen): (Option<Ledger>, Option<Ledger>) = (None, None);
         let mut chain = Chain { entries: Vec::new(), states: Vec::new() };
         for (entry, worth) in entries {
             let sequence = entry.header().sequence;
@@ -369,6 +372,7 @@ impl Check<'_> {
                 break; // the fault before it is already named
             }
             let Some(receipt) = entry.receipt_by(self.file.receiving) else { break };
+            let seen = apply(as_seen.as_ref(), &entry, receipt.content());
             match (apply(ledger.as_ref(), &entry, receipt.content()), worth, &mut ledger) {
                 (Ok(next), Worth::Good, ledger) => *ledger = Some(next),
                 (Ok(next), Worth::Disputed(why), ledger) => {
@@ -379,7 +383,7 @@ impl Check<'_> {
                         Some(ledger) => pass_over(ledger, &entry),
                     }
                 }
-                (Err(Refusal::NotAllowed { .. }), _, Some(ledger)) if !self.disputed.is_empty() => {
+                (Err(Refusal::NotAllowed { .. }), _, Some(ledger)) if seen.is_ok() => {
                     let why = "it rests on a disputed entry".to_owned();
                     self.disputed.push(Disputed { sequence, why });
                     pass_over(ledger, &entry);
@@ -388,6 +392,11 @@ impl Check<'_> {
                     self.fault(sequence, refusal.to_string());
                     break;
                 }
+            }
+            match (seen, &mut as_seen) {
+                (Ok(next), as_seen) => *as_seen = Some(next),
+                (Err(_), Some(as_seen)) => pass_over(as_seen, &entry),
+                (Err(_), None) => {}
             }
             if ledger.as_ref().is_some_and(|ledger| ledger.stage().is_closed()) {
                 self.closed_through = Some(sequence);
