@@ -51,7 +51,7 @@ pub enum ClientError {
     /// The directory has no such authority, or gives no address for it.
     #[error("the directory gives no way to reach authority {0}")]
     NotConnected(AuthorityCode),
-    /// The directory is past its days of grace; only peers known from before are spoken to.
+    /// No directory issue is held, so nobody can be found.
     #[error("no directory issue is held")]
     NoDirectory,
     /// The TLS configuration could not be made: a misconfigured identity.
@@ -83,7 +83,7 @@ pub enum Unproven {
 }
 
 impl ClientError {
-    /// What to do next. Implements: DLV-005, DLV-006
+    /// What to do next. Implements: DLV-006
     pub fn next_step(&self) -> NextStep {
         match self {
             Self::Refused { problem, .. } => {
@@ -102,11 +102,37 @@ impl ClientError {
         }
     }
 
-    /// How long the peer asks to wait. Implements: DLV-004
+    /// How long the peer asks to wait. Implements: DLV-008
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } | Self::NotOfThisProtocol { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cme_spec::problem::ProblemType;
+
+    fn refused(problem: Problem) -> ClientError {
+        let problem = Box::new(problem);
+        ClientError::Refused { peer: "330".parse().unwrap(), problem, retry_after: None }
+    }
+
+    #[test]
+    fn only_a_registered_problem_is_a_refusal() {
+        for kind in ProblemType::ALL {
+            assert_eq!(refused(Problem::new(*kind)).next_step(), kind.next_step());
+        }
+        let mut later = Problem::new(ProblemType::Malformed);
+        later.kind = "urn:cme:problem:v1:not-registered-yet".to_owned();
+        assert_eq!(refused(later).next_step(), NextStep::Retry);
+        for status in [301, 403, 404, 413, 422, 502] {
+            let peer = "330".parse().unwrap();
+            let page = ClientError::NotOfThisProtocol { peer, status, retry_after: None };
+            assert_eq!(page.next_step(), NextStep::Retry, "{status}");
         }
     }
 }

@@ -28,5 +28,5 @@ pub mod tls;
 pub use self::directory::SharedDirectory;
 pub use self::error::ClientError;
 pub use self::peer::{Client, Delivered, FetchedLedger, Heads, PeerClient, ReceiptStatus};
-pub use self::retry::RetryPolicy;
+pub use self::retry::{PAUSE_MAX, RetryPolicy};
 pub use self::tls::{Identity, IdentityError};

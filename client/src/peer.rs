@@ -33,8 +33,8 @@ use crate::tls::{self, Identity};
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a whole answer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest pause that a peer can ask for.
-pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// Longest pause that a peer can ask for; a longer one counts as this.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// Idle connections kept to one peer.
 const IDLE_CONNECTIONS_MAX: usize = 4;
 
@@ -87,7 +87,7 @@ impl Client {
         self.authority
     }
 
-    /// The peer that answers for `code`: itself, or its residuary successor. Implements: TRN-005
+    /// The peer that answers for `code`: itself, or its residuary successor.
     pub fn peer(&self, code: AuthorityCode) -> Result<PeerClient, ClientError> {
         let archive = self.directory.current();
         let directory = archive.newest().ok_or(ClientError::NoDirectory)?.content();
@@ -97,6 +97,7 @@ impl Client {
         Ok(PeerClient { client: self.clone(), code, base_url, http, archive: Arc::clone(&archive) })
     }
 
+    /// Implements: TRN-005, TRN-010
     fn connection(&self, code: AuthorityCode, pins: &[Digest]) -> Result<reqwest::Client, ClientError> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = connections.get(&code).filter(|held| held.pins == pins) {
@@ -200,16 +201,7 @@ impl PeerClient {
         let answer = self.call(&put_entry::OPERATION, &url, Some(bytes)).await?;
         let receipt: Signed<Receipt> =
             self.document(&answer.json, |receipt: &Receipt| (receipt.by, receipt.received_at))?;
-        let content = receipt.content();
-        let other_version = content.transfer == header.transfer && content.entry_id == header.id;
-        if content.is_for(entry) {
-            let status = if answer.status == 201 { ReceiptStatus::Stored } else { ReceiptStatus::Repeated };
-            Ok(Delivered::Held { status, receipt })
-        } else if other_version && answer.status == 200 {
-            Ok(Delivered::HeldElsewhere { receipt })
-        } else {
-            self.proven(Err(Unproven::OtherMatter))
-        }
+        self.proven(delivered(entry, answer.status, receipt))
     }
 
     /// Entries from a place on, as the peer holds them; each has an entry's form, nothing more is checked.
@@ -228,7 +220,9 @@ impl PeerClient {
         Ok((entries, page.more))
     }
 
-    /// The whole ledger, every signature and rule checked as of `now`.
+    /// The whole ledger, every signature and rule checked as of `now`, whatever the length of its pages.
+    ///
+    /// Implements: DLV-013, TRN-016
     pub async fn ledger(&self, transfer: TransferId, now: Instant) -> Result<FetchedLedger, ClientError> {
         let (mut entries, mut ledger): (Vec<Entry>, Option<Ledger>) = (Vec::new(), None);
         loop {
@@ -289,11 +283,14 @@ impl PeerClient {
         result.map_err(|what| ClientError::Unproven { peer: self.code, what })
     }
 
+    /// Implements: TRN-011
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
 
     /// Sends the same bytes until an answer comes that is not a reason to try again, as the policy says.
+    ///
+    /// Implements: DLV-008
     async fn call(
         &self,
         operation: &Operation,
@@ -309,13 +306,19 @@ impl PeerClient {
                 {
                     failures += 1;
                     let pause = self.client.retry.pause(failures, random());
-                    tokio::time::sleep(error.retry_after().map_or(pause, |asked| asked.max(pause))).await;
+                    let asked = error.retry_after().unwrap_or_default();
+                    // Whoever waits here does not wait for hours: the caller hears what the peer asks for.
+                    if asked > self.client.retry.ceiling {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(asked.max(pause)).await;
                 }
                 result => return result,
             }
         }
     }
 
+    /// Implements: TRN-009
     async fn attempt(
         &self,
         operation: &Operation,
@@ -334,9 +337,7 @@ impl PeerClient {
         let mut response = request.send().await.map_err(|error| unreachable(what(&error)))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after
-            .and_then(|value| value.parse().ok())
-            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        let retry_after = retry_after.and_then(asked_pause);
         let media_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut bytes = Vec::new();
@@ -366,6 +367,29 @@ struct Answer {
     json: Json,
 }
 
+/// What a receipt says of the entry that was sent: that it is held, or an earlier version of it. A receipt by
+/// anybody but the two parties says nothing of it. Implements: RCP-007
+fn delivered(entry: &Entry, status: u16, receipt: Signed<Receipt>) -> Result<Delivered, Unproven> {
+    let (header, content) = (entry.header(), receipt.content());
+    let by_party = [header.author, header.recipient].contains(&content.by);
+    let other_version = content.transfer == header.transfer && content.entry_id == header.id;
+    if by_party && content.is_for(entry) {
+        let status = if status == 201 { ReceiptStatus::Stored } else { ReceiptStatus::Repeated };
+        Ok(Delivered::Held { status, receipt })
+    } else if by_party && other_version && status == 200 {
+        Ok(Delivered::HeldElsewhere { receipt })
+    } else {
+        Err(Unproven::OtherMatter)
+    }
+}
+
+/// The pause that a `Retry-After` in seconds asks for. Implements: DLV-008
+fn asked_pause(value: &str) -> Option<Duration> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than a number holds is a longer pause than any.
+    digits.then(|| value.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
+}
+
 /// What failed, without the address that reqwest would print.
 fn what(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
@@ -383,5 +407,48 @@ fn random() -> u32 {
     match ring::rand::SystemRandom::new().fill(&mut bytes) {
         Ok(()) => u32::from_le_bytes(bytes),
         Err(_) => u32::MAX / 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cme_spec::example::{self, Story, signing_key};
+
+    #[test]
+    fn a_receipt_counts_only_for_the_entry_that_was_sent_and_by_its_party() {
+        let story = Story::offered();
+        let sent = story.entries()[0].clone();
+        let told = |status: u16, change: &dyn Fn(&mut Receipt)| {
+            let mut content = story.receipt(&sent, "330").content().clone();
+            change(&mut content);
+            let (by, at) = (content.by, content.received_at);
+            let receipt = Envelope::sign(content, &signing_key(by.as_ref()));
+            let receipt = example::directory().check_document(receipt, by, at).unwrap();
+            match delivered(&sent, status, receipt) {
+                Ok(Delivered::Held { status, .. }) => Some(Some(status)),
+                Ok(Delivered::HeldElsewhere { .. }) => Some(None),
+                Err(_) => None,
+            }
+        };
+        assert_eq!(told(201, &|_| {}), Some(Some(ReceiptStatus::Stored)));
+        assert_eq!(told(200, &|_| {}), Some(Some(ReceiptStatus::Repeated)));
+        assert_eq!(told(200, &|receipt| receipt.sequence = 4), Some(None));
+        assert_eq!(told(201, &|receipt| receipt.sequence = 4), None);
+        assert_eq!(told(200, &|receipt| receipt.transfer = example::transfer(9)), None);
+        assert_eq!(told(200, &|receipt| receipt.entry_id = example::entry_id(9)), None);
+        assert_eq!(told(201, &|receipt| receipt.by = example::code("383")), None, "a third authority");
+    }
+
+    #[test]
+    fn obeys_a_retry_after_in_seconds_up_to_a_day() {
+        assert_eq!(asked_pause("0"), Some(Duration::ZERO));
+        assert_eq!(asked_pause("7200"), Some(Duration::from_hours(2)));
+        for long in ["86401", "99999999999999999999999"] {
+            assert_eq!(asked_pause(long), Some(RETRY_AFTER_MAX), "{long}");
+        }
+        for other in ["", "-1", "+5", "1.5", "Tue, 24 Nov 2026 09:00:00 GMT"] {
+            assert_eq!(asked_pause(other), None, "{other}");
+        }
     }
 }

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+/// The longest pause between two attempts, whatever a policy's ceiling says.
+pub const PAUSE_MAX: Duration = Duration::from_hours(1);
+
 /// Exponential back-off with jitter and a ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -28,10 +31,10 @@ impl RetryPolicy {
     }
 
     /// The pause after `failures` failures in a row; `random` spreads it over its upper half, so that many
-    /// callers don't come back at one moment.
+    /// callers don't come back at one moment. Implements: DLV-007
     pub fn pause(&self, failures: u32, random: u32) -> Duration {
         let doubled = self.first.saturating_mul(1_u32 << failures.saturating_sub(1).min(20));
-        let full = doubled.min(self.ceiling);
+        let full = doubled.min(self.ceiling).min(PAUSE_MAX);
         let half = full / 2;
         half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
@@ -48,6 +51,8 @@ mod tests {
             ceiling: Duration::from_mins(1),
             attempts_max: 9,
         };
+        let patient = RetryPolicy { ceiling: Duration::from_hours(24), ..policy };
+        assert_eq!(patient.pause(u32::MAX, u32::MAX), PAUSE_MAX);
         for (failures, full) in [(1, 100), (2, 200), (5, 1_600), (11, 60_000), (u32::MAX, 60_000)] {
             assert_eq!(policy.pause(failures, 0), Duration::from_millis(full / 2));
             assert_eq!(policy.pause(failures, u32::MAX), Duration::from_millis(full));

@@ -73,7 +73,7 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// The pin of a certificate: SHA-256 of its SPKI. Implements: TRN-003
+/// The pin of a certificate: SHA-256 of its SPKI.
 pub fn pin_of(certificate: &CertificateDer<'_>) -> Result<Digest, CertificateError> {
     let (rest, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     if !rest.is_empty() {
@@ -123,6 +123,7 @@ struct PinnedServer {
 }
 
 impl ServerCertVerifier for PinnedServer {
+    /// Implements: TRN-005
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -6,12 +6,14 @@
 
 use std::sync::Arc;
 
+use cme_spec::canonical::ShapeError;
 use cme_spec::directory::{Archive, Directory, Freshness};
 use cme_spec::entry::{Body, Entry, EntryType, HeadRef};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::Instant;
 use cme_spec::ledger::append::{AppendError, check_delivered, check_proposed};
+use cme_spec::ledger::evidence::check_outcome;
 use cme_spec::ledger::{Ledger, apply, fork};
 use cme_spec::problem::{Problem, ProblemType};
 use cme_spec::receipt::Receipt;
@@ -81,10 +83,14 @@ impl Arrival {
         parties: Parties,
         archive: Arc<Archive>,
     ) -> Result<Self, Problem> {
-        let Body::Present(body) = entry.body() else { return Err(Problem::new(ProblemType::BodyMissing)) };
+        if matches!(entry.body(), Body::Erased { .. }) {
+            return Err(Problem::new(ProblemType::BodyMissing));
+        }
         if entry.body_matches() {
-            cme_spec::body::check(entry.header().kind, body)
-                .map_err(|error| Problem::new(ProblemType::BodyInvalid).pointer(error.pointer))?;
+            let invalid = |error: ShapeError| Problem::new(ProblemType::BodyInvalid).pointer(error.pointer);
+            cme_spec::body::check_entry(&entry).map_err(invalid)?;
+            let newest = archive.newest().ok_or_else(|| Problem::new(ProblemType::Unavailable))?;
+            check_outcome(&entry, newest.content()).map_err(invalid)?;
         }
         Self::fetched(node, entry, parties, archive)
     }

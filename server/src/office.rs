@@ -7,13 +7,16 @@
 mod export;
 mod view;
 
+use cme_spec::body::Offer;
 use cme_spec::canonical::{DecodeError, Json, ShapeError};
 use cme_spec::codes::ClockClass;
 use cme_spec::directory::Availability;
 use cme_spec::entry::{Entry, EntryType, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
+use cme_spec::facts::clock_class_for;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{Instant, TransferId};
 use cme_spec::ledger::append::AppendError;
+use cme_spec::ledger::evidence::check_outcome;
 use cme_spec::ledger::{Ledger, Refusal, Stage, allows, apply};
 use serde_json::Value;
 
@@ -159,6 +162,12 @@ pub fn officers_authority(node: &Node, named: Option<AuthorityCode>) -> Result<A
 /// Offers a child.
 pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, OfficeError> {
     let body = salted(decision.body.clone(), EntryType::Offer)?;
+    let offer: Offer = body.read().map_err(|error| OfficeError::Body(error, EntryType::Offer))?;
+    // What the child's situation asks for can be raised by an officer, never lowered.
+    let clock_class = match clock_class_for(&offer) {
+        ClockClass::Urgent => ClockClass::Urgent,
+        ClockClass::Standard => decision.clock_class,
+    };
     let archive = node.archive();
     let directory = archive.newest().ok_or(OfficeError::NoDirectory)?.content();
     let peer = directory.authority(decision.to).ok_or(OfficeError::UnknownAuthority(decision.to))?;
@@ -193,13 +202,16 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
             recipient: decision.to,
             created_at: now,
             responsibility,
-            clock_class: decision.clock_class,
+            clock_class,
             body_digest: body.digest(),
             preceded_by,
             supersedes: None,
             successor_of: None,
         };
         let entry = Entry::sign(header, body.clone(), &hosted.signing);
+        if let Err(error) = complete(&entry, &node_in_job) {
+            return Ok(Err(error));
+        }
         let key = LedgerKey { hosted: decision.by, counterparty: decision.to, transfer };
         propose(tx, &key, &entry, now)?;
         Ok(Ok(entry))
@@ -265,7 +277,7 @@ pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeEr
         if decision.by == held.ledger.terms.receiving {
             record(tx, &node_in_job, hosted, &held, &decision, &body, now)
         } else {
-            propose_next(tx, hosted, &held, &decision, &body, now)
+            propose_next(tx, &node_in_job, hosted, &held, &decision, &body, now)
         }
     });
     let decided = made.await??;
@@ -289,6 +301,9 @@ fn record(
     };
     let header = Header::following(&held.ledger, decision.kind, decision.by, random::entry_id(now), now);
     let entry = Entry::sign(header, body.clone(), &hosted.signing);
+    if let Err(error) = complete(&entry, node) {
+        return Ok(Err(error));
+    }
     let told = Told {
         at: now.max(held.ledger.received_at),
         incarnation: node.incarnation(),
@@ -310,6 +325,7 @@ fn record(
 /// are information.
 fn propose_next(
     tx: &mut dyn Tx,
+    node: &Node,
     hosted: &Hosted,
     held: &Held,
     decision: &Decision,
@@ -323,10 +339,22 @@ fn propose_next(
     }
     let header = Header::following(&held.ledger, decision.kind, decision.by, random::entry_id(now), now);
     let entry = Entry::sign(header, body.clone(), &hosted.signing);
+    if let Err(error) = complete(&entry, node) {
+        return Ok(Err(error));
+    }
     propose(tx, &held.key, &entry, now)?;
     let mut decided = decided(&held.ledger, &entry, DecidedStatus::Proposed);
     decided.sequence = None;
     Ok(Ok(decided))
+}
+
+/// Holds when the entry would pass the other party's checks of its body.
+fn complete(entry: &Entry, node: &Node) -> Result<(), OfficeError> {
+    let kind = entry.header().kind;
+    cme_spec::body::check_entry(entry).map_err(|error| OfficeError::Body(error, kind))?;
+    let archive = node.archive();
+    let directory = archive.newest().ok_or(OfficeError::NoDirectory)?.content();
+    check_outcome(entry, directory).map_err(|error| OfficeError::Body(error, kind))
 }
 
 /// Whether an entry of this type can change where a ledger stands.

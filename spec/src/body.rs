@@ -3,6 +3,20 @@
 //! A body is kept and digested as received. The types here read it, say whether it has what its type
 //! needs, and give developers the shape; they are never written out again in its place.
 
+/// `Debug` that prints a type's name and nothing it holds, so that no log line shows a child by accident.
+///
+/// Implements: PRV-001
+macro_rules! silent_debug {
+    ($($name:ident),+) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        })+
+    };
+}
+use silent_debug;
+
 mod offer;
 mod outcome;
 mod parts;
@@ -10,19 +24,19 @@ mod reply;
 
 pub use self::offer::{
     BelievedAddress, Child, Circumstances, Contacts, DeletionGroundRef, Family, LastSchool, LastSeen, Offer,
-    StatedBasis,
+    SIBLINGS_MAX, StatedBasis,
 };
-pub use self::outcome::{DuplicateOf, Outcome, OutcomeEntry, Retract};
+pub use self::outcome::{Outcome, OutcomeEntry, Retract};
 pub use self::parts::{Correction, Enquiry, Evidence, Officer, Salt};
 pub use self::reply::{
     Accept, Acknowledge, Contest, Correct, Decline, Redirect, RequestInformation, Residence,
     SupplyInformation, Uphold, Withdraw,
 };
 use crate::canonical::{Json, ShapeError};
-use crate::entry::EntryType;
+use crate::entry::{Body, Entry, EntryType};
 
-/// Bytes of the longest free text in a body.
-pub const TEXT_BYTES_MAX: usize = 4_000;
+/// Unicode scalar values of the longest free text in a body.
+pub const TEXT_CHARS_MAX: usize = 4_000;
 
 /// What one entry type's body must be, beyond the form of its members.
 trait Checked {
@@ -32,11 +46,37 @@ trait Checked {
     }
 }
 
-/// Holds when `body` has what an entry of this type needs.
+/// Holds when the entry's body, unless it is erased, has what its type needs and fits its header.
 ///
-/// The error points at a member and never quotes it.
+/// What an author asks before it signs and a server before it stores. The error points at a member of the
+/// body and never quotes it.
 ///
 /// Implements: ENT-010, ENT-011
+pub fn check_entry(entry: &Entry) -> Result<(), ShapeError> {
+    let Body::Present(body) = entry.body() else { return Ok(()) };
+    let header = entry.header();
+    check(header.kind, body)?;
+    let later = |sequence: u64, pointer| {
+        if sequence < header.sequence { Ok(()) } else { Err(ShapeError::at(pointer)) }
+    };
+    match header.kind {
+        EntryType::Correct => later(body.read::<Correct>()?.corrects, "/corrects"),
+        EntryType::SupplyInformation => {
+            let question = body.read::<SupplyInformation>()?.in_reply_to;
+            question.map_or(Ok(()), |sequence| later(sequence, "/inReplyTo"))
+        }
+        EntryType::Redirect => {
+            let authority = body.read::<Redirect>()?.authority;
+            let party = [header.author, header.recipient].contains(&authority);
+            if party { Err(ShapeError::at("/authority")) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Holds when `body` has what any entry of this type needs, wherever it stands.
+///
+/// The error points at a member and never quotes it. Implements: ENT-010, PRV-002
 pub fn check(kind: EntryType, body: &Json) -> Result<(), ShapeError> {
     match kind {
         EntryType::Offer => read::<Offer>(body),
@@ -59,9 +99,9 @@ fn read<T: serde::de::DeserializeOwned + Checked>(body: &Json) -> Result<(), Sha
     body.read::<T>()?.check()
 }
 
-/// A text that is neither empty nor longer than [`TEXT_BYTES_MAX`].
+/// A text that is neither blank nor longer than [`TEXT_CHARS_MAX`].
 fn text(pointer: &str, text: &str) -> Result<(), ShapeError> {
-    let fits = !text.trim().is_empty() && text.len() <= TEXT_BYTES_MAX;
+    let fits = !text.trim().is_empty() && text.chars().count() <= TEXT_CHARS_MAX;
     if fits { Ok(()) } else { Err(ShapeError::at(pointer)) }
 }
 
@@ -83,3 +123,6 @@ fn each<T: Checked>(pointer: &str, list: &[T]) -> Result<(), ShapeError> {
 fn within<T: Checked>(pointer: &str, part: &T) -> Result<(), ShapeError> {
     part.check().map_err(|error| ShapeError::at(format!("{pointer}{}", error.pointer)))
 }
+
+#[cfg(test)]
+mod tests;

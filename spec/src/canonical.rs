@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use crate::digest::Digest;
+use crate::problem::{Problem, ProblemType};
 
 /// Largest magnitude of an integer, 2^53-1: the last that every JSON reader holds exactly (RFC 8259, section 6).
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -25,8 +26,8 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Nesting of objects and arrays; the outermost is 1.
     pub depth_max: usize,
-    /// Bytes of one string, after unescaping.
-    pub string_bytes_max: usize,
+    /// Unicode scalar values of one string or member name, after unescaping.
+    pub string_chars_max: usize,
     /// Items of one array.
     pub array_items_max: usize,
     /// Members of one object.
@@ -34,14 +35,14 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What every implementation accepts for one entry. Implements: CAN-014
+    /// What every implementation accepts for one entry. Implements: CAN-007
     pub const ENTRY_MINIMUM: Self = Self { bytes_max: 65_536, ..Self::ENTRY };
 
     /// What this implementation accepts for one entry with its receipts.
     pub const ENTRY: Self = Self {
         bytes_max: 262_144,
         depth_max: 16,
-        string_bytes_max: 16_384,
+        string_chars_max: 16_384,
         array_items_max: 256,
         object_members_max: 128,
     };
@@ -113,9 +114,9 @@ pub enum DecodeError {
         limit: usize,
     },
     /// A string longer than the limit.
-    #[error("a string of more than {limit} bytes")]
+    #[error("a string of more than {limit} characters")]
     StringTooLong {
-        /// The limit in bytes.
+        /// The limit in Unicode scalar values.
         limit: usize,
     },
     /// An array with more items than the limit.
@@ -136,6 +137,26 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The problem that a peer is told. Implements: CAN-001, CAN-002, CAN-003, CAN-008, CAN-009
+    pub fn problem(&self) -> Problem {
+        match *self {
+            Self::TooLarge { limit } => Problem::new(ProblemType::TooLarge).limit(limit),
+            Self::TooDeep { limit }
+            | Self::StringTooLong { limit }
+            | Self::ArrayTooLong { limit }
+            | Self::ObjectTooLarge { limit } => {
+                Problem::new(ProblemType::LimitExceeded).limit(limit).detail(self.to_string())
+            }
+            Self::NotUtf8 { .. }
+            | Self::Syntax { .. }
+            | Self::DuplicateMember { .. }
+            | Self::NumberNotInteger { .. }
+            | Self::IntegerOutOfRange { .. }
+            | Self::LoneSurrogate { .. }
+            | Self::NotAnObject => Problem::new(ProblemType::Malformed).detail(self.to_string()),
+        }
+    }
+
     /// Line and column where decoding stopped, when the fault has a place.
     pub fn position(&self) -> Option<(usize, usize)> {
         match *self {
@@ -150,6 +171,8 @@ impl DecodeError {
 }
 
 /// A JSON member that is missing or not of its type; `pointer` (RFC 6901) says where, never what.
+///
+/// Implements: PRV-002
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the member at {pointer:?} is missing or not of its form")]
 pub struct ShapeError {
@@ -169,7 +192,7 @@ impl ShapeError {
 pub struct Json(Value);
 
 impl fmt::Debug for Json {
-    /// Prints no content: bodies hold personal data.
+    /// Prints no content: bodies hold personal data. Implements: PRV-001
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Json(..)")
     }
@@ -178,7 +201,7 @@ impl fmt::Debug for Json {
 impl Json {
     /// The object that `bytes` spell, if every rule holds.
     ///
-    /// Implements: CAN-001, CAN-002, CAN-003, CAN-004, CAN-005, CAN-006, CAN-007
+    /// Implements: CAN-001, CAN-002, CAN-003, CAN-008, CAN-009
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         let value = decode_value(bytes, limits)?;
         if value.is_object() { Ok(Self(value)) } else { Err(DecodeError::NotAnObject) }
@@ -202,7 +225,7 @@ impl Json {
 
     /// The typed reading; unknown members are ignored, as versions may add them.
     ///
-    /// Implements: CAN-009
+    /// Implements: CAN-005
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
         serde_path_to_error::deserialize(&self.0)
             .map_err(|error| ShapeError { pointer: pointer_of(error.path()) })
@@ -240,7 +263,7 @@ impl Json {
 
     /// The one form of RFC 8785: no white space, members sorted by UTF-16 code units, shortest escapes.
     ///
-    /// Implements: CAN-010
+    /// Implements: CAN-004
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         write_value(&mut out, &self.0);
@@ -255,7 +278,7 @@ impl Json {
         String::from_utf8(self.canonical_bytes()).expect("canonical bytes are made of UTF-8 strings")
     }
 
-    /// SHA-256 over the canonical bytes. Implements: CAN-011
+    /// SHA-256 over the canonical bytes. Implements: CAN-004
     pub fn digest(&self) -> Digest {
         Digest::of(&self.canonical_bytes())
     }
@@ -388,8 +411,10 @@ impl Strict<'_> {
     }
 
     fn string<E: serde::de::Error>(&self, text: &str) -> Result<String, E> {
-        let limit = self.limits.string_bytes_max;
-        if text.len() > limit { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
+        let limit = self.limits.string_chars_max;
+        // A string has no more characters than bytes, so most are not counted.
+        let long = text.len() > limit && text.chars().count() > limit;
+        if long { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
     }
 
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -530,13 +555,15 @@ mod tests {
         let limits = Limits {
             bytes_max: 64,
             depth_max: 3,
-            string_bytes_max: 4,
+            string_chars_max: 4,
             array_items_max: 2,
             object_members_max: 2,
         };
         let decode = |text: &str| Json::decode(text.as_bytes(), &limits);
         assert_eq!(decode(r#"{"a":[[[]]]}"#), Err(DecodeError::TooDeep { limit: 3 }));
         assert!(decode(r#"{"a":[[]]}"#).is_ok());
+        assert!(decode(r#"{"a":"\u00e9\u00e9\u00e9😀"}"#).is_ok(), "characters are counted, not bytes");
+        assert_eq!(decode(r#"{"a":"éééé😀"}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"a":"12345"}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"12345":1}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"a":[1,2,3]}"#), Err(DecodeError::ArrayTooLong { limit: 2 }));
@@ -545,6 +572,22 @@ mod tests {
         let nested = "[".repeat(100_000);
         let limits = Limits { bytes_max: 200_000, ..Limits::ENTRY };
         assert_eq!(Json::decode(nested.as_bytes(), &limits), Err(DecodeError::TooDeep { limit: 16 }));
+    }
+
+    #[test]
+    fn takes_every_document_of_the_size_that_all_must_take() {
+        let text = |bytes: usize| {
+            let piece = "x".repeat(Limits::ENTRY.string_chars_max);
+            let frame = format!(r#"{{"a":["{piece}","{piece}","{piece}",""]}}"#);
+            frame.replace("\"\"]", &format!("\"{}\"]", "x".repeat(bytes - frame.len())))
+        };
+        let most = Limits::ENTRY_MINIMUM.bytes_max;
+        assert_eq!(text(most).len(), 65_536);
+        for limits in [Limits::ENTRY_MINIMUM, Limits::ENTRY] {
+            assert!(Json::decode(text(most).as_bytes(), &limits).is_ok());
+        }
+        let beyond = Json::decode(text(most + 1).as_bytes(), &Limits::ENTRY_MINIMUM).unwrap_err();
+        assert_eq!(beyond.problem().registered(), Some(ProblemType::TooLarge));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use deletion_ground::{DeletionGround, DeletionGroundError, DeletionGroundRef
 pub use duration_band::DurationBand;
 pub use enquiry::{EnquiryCheck, EnquiryResult};
 pub use legal_basis::{InForce, LegalBasis};
-pub use movement::{MoveEvidence, ResidenceKind};
+pub use movement::{AddressKind, MoveEvidence, ResidenceKind};
 pub use outcome::{LeftEnglandDestination, LeftEnglandEvidence, OtherProvisionKind, OutcomeKind};
 pub use pupil::{LastKnownProvision, NcYear, Sex, UpnUnknownReason};
 pub use safeguarding::{LocationSensitivity, RiskFlag, SocialCareStatus};
@@ -221,6 +221,7 @@ pub(crate) use code_list;
 /// Every code list, for documents that print them and tests that hold of all.
 pub fn catalogue() -> Vec<CodeListing> {
     vec![
+        AddressKind::listing(),
         AreaResidence::listing(),
         Capacity::listing(),
         ClockClass::listing(),

@@ -49,6 +49,8 @@ impl fmt::Debug for Digest {
 
 impl FromStr for Digest {
     type Err = DigestError;
+
+    /// Implements: CAN-006
     fn from_str(text: &str) -> Result<Self, DigestError> {
         // The engine refuses padding and non-zero trailing bits, so each digest has one spelling.
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| DigestError)?;

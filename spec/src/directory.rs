@@ -15,14 +15,14 @@ use crate::canonical::Json;
 use crate::codes::ClockClass;
 use crate::digest::Digest;
 use crate::envelope::{Document, Envelope, Signed};
-use crate::ids::{AuthorityCode, GssCode};
+use crate::ids::{AuthorityCode, GssCode, text as strict};
 use crate::instant::Instant;
 use crate::signature::{KeyId, PublicKey};
 
 /// The `format` of a directory document.
 pub const FORMAT: &str = "cme-directory/1";
 
-/// One issue of the directory. Implements: DIR-001
+/// One issue of the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Directory {
@@ -52,6 +52,7 @@ pub struct Directory {
 
 impl Document for Directory {
     const MEMBER: &'static str = "directory";
+    const TYP: &'static str = "cme-directory";
 }
 
 /// One authority.
@@ -65,10 +66,15 @@ pub struct Authority {
     /// Name, for people.
     pub name: String,
     /// First day.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub valid_from: Date,
     /// Last day, once it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub valid_to: Option<Date>,
     /// Who follows it; exactly one is residuary.
@@ -129,7 +135,7 @@ pub enum Availability {
     ContactOnly,
 }
 
-/// A signing key. Implements: DIR-014
+/// A signing key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
@@ -183,7 +189,7 @@ impl ClassDays {
     }
 }
 
-/// The clocks the authorities agreed on. They are policy of the network, not law. Implements: CLK-001
+/// The clocks the authorities agreed on. They are policy of the network, not law.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -196,14 +202,16 @@ pub struct Policy {
     pub review_working_days: u16,
     /// For the originating authority to act after decline, uphold, redirect or withdraw.
     #[schema(minimum = 1, maximum = 250)]
-    pub originating_act_working_days: u16,
+    pub origin_act_working_days: u16,
     /// How far `createdAt` may lie ahead of the receiving server's clock, in seconds.
     #[schema(maximum = 86_400)]
     pub clock_skew_seconds_max: u32,
     /// Bank holidays of England and Wales.
+    #[serde(deserialize_with = "strict::deserialize_dates")]
     #[schema(value_type = Vec<String>)]
     pub bank_holidays: Vec<Date>,
     /// The last day up to which the bank holidays are known; no deadline is computed past it.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub holidays_through: Date,
 }
@@ -215,7 +223,7 @@ impl Policy {
             acknowledge_working_days: ClassDays { standard: 5, urgent: 1 },
             decide_working_days: ClassDays { standard: 10, urgent: 3 },
             review_working_days: 20,
-            originating_act_working_days: 5,
+            origin_act_working_days: 5,
             clock_skew_seconds_max: 300,
             bank_holidays,
             holidays_through,
@@ -240,13 +248,20 @@ impl Directory {
         self.authorities.iter().find(|authority| authority.code == code)
     }
 
-    /// The authority that calls with a certificate of that SPKI digest. Implements: TRN-004
+    /// The authority that calls with a certificate of that SPKI digest. Implements: TRN-003
     pub fn caller(&self, pin: &Digest) -> Option<AuthorityCode> {
         let owner = self.authorities.iter().find(|authority| authority.client_pins.contains(pin));
         owner.map(|authority| authority.code)
     }
 
-    /// Holds when `caller` is the party, or follows it as its residuary successor. Implements: DIR-011
+    /// Holds when the authority exists on the London day of `at`: the day on which an offer by or to it is
+    /// first received. Implements: DIR-011
+    pub fn is_live(&self, code: AuthorityCode, at: Instant) -> bool {
+        let day = crate::working_days::london_date(at.timestamp());
+        self.authority(code).is_some_and(|authority| authority.is_live_on(day))
+    }
+
+    /// Holds when `caller` is the party, or follows it as its residuary successor. Implements: DIR-010
     pub fn acts_for(&self, caller: AuthorityCode, party: AuthorityCode) -> bool {
         self.line(party).any(|authority| authority.code == caller)
     }
@@ -269,7 +284,7 @@ impl Directory {
         })
     }
 
-    /// Whether the issue may be worked by at `now`. Implements: DIR-009, DIR-010
+    /// Whether the issue may be worked by at `now`.
     pub fn freshness(&self, now: Instant) -> Freshness {
         if now <= self.expires_at {
             Freshness::Current
@@ -290,13 +305,13 @@ pub struct Archive {
 impl Archive {
     /// Starts with an issue that is trusted: its root key was compared by a person.
     ///
-    /// Any issue can be the first one held; the ones before it are not needed to work.
+    /// Any issue can be the first one held; the ones before it are not needed to work. Implements: DIR-007
     pub fn start(json: &Json, root: Option<&PublicKey>) -> Result<Self, DirectoryError> {
         let issue = check::trusted(json, root)?;
         Ok(Self { issues: BTreeMap::from([(issue.content().issue, issue)]) })
     }
 
-    /// Adds the issue that follows the newest. Implements: DIR-003, DIR-004, DIR-005
+    /// Adds the issue that follows the newest. Implements: DIR-005, DIR-006
     ///
     /// An issue that is already held changes nothing; an older or forked one is refused.
     pub fn add(&mut self, json: &Json) -> Result<bool, DirectoryError> {

@@ -12,11 +12,21 @@ use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
 use crate::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use crate::ledger::Ledger;
+use crate::problem::{Problem, ProblemType};
 use crate::receipt::Receipt;
 use crate::signature::{DetachedJws, PublicKey, SignatureError, SigningKey};
 
+#[cfg(test)]
+mod wire_tests;
+
 /// The protocol version whose rules this crate holds.
 pub const PROTOCOL: &str = "1.0";
+
+/// `typ` of a protected header that says the signature is an entry's.
+const TYP: &str = "cme-entry";
+
+/// Room that an author leaves for receipts below the recipient's limit, in bytes.
+pub const RECEIPTS_BYTES: usize = 4_096;
 
 /// Receipts that one entry can carry: the sequencer's and the other party's.
 pub const RECEIPTS_MAX: usize = 2;
@@ -193,6 +203,7 @@ impl Header {
     /// The header of the entry after the ledger's newest; [`Entry::sign`] fills in the body's digest.
     ///
     /// `created_at` is raised to the predecessor's when the author's clock is behind it.
+    /// Implements: LED-002
     pub fn following(
         ledger: &Ledger,
         kind: EntryType,
@@ -219,6 +230,28 @@ impl Header {
             supersedes: None,
             successor_of: None,
         }
+    }
+
+    /// The same decision for another place: the header that takes its turn after the ledger's newest entry.
+    ///
+    /// Only `sequence`, `previous` and `createdAt` change, so the id stays. Whether the decision still holds is
+    /// the author's to say first. Implements: ENT-005
+    #[must_use]
+    pub fn moved(&self, ledger: &Ledger, created_at: Instant) -> Self {
+        Self {
+            sequence: ledger.head.sequence + 1,
+            previous: Some(ledger.head.header_digest),
+            created_at: created_at.max(ledger.created_at),
+            ..self.clone()
+        }
+    }
+
+    /// How many ledgers this header links to: an offer may name one way of following another, the rest none.
+    pub fn links(&self) -> usize {
+        [self.preceded_by.is_some(), self.supersedes.is_some(), self.successor_of.is_some()]
+            .into_iter()
+            .filter(|present| *present)
+            .count()
     }
 
     /// Holds when author and recipient are these two, in either order, and not one authority twice.
@@ -252,6 +285,30 @@ pub enum EntryError {
     /// The protocol version is not one that this implementation holds.
     #[error("the entry's protocol version is not supported")]
     UnsupportedProtocol,
+    /// The body is not there, and nothing says that it was erased.
+    #[error("the entry's body is missing")]
+    BodyMissing,
+    /// The author's signature is not of its form.
+    #[error("the entry's signature: {0}")]
+    Signature(SignatureError),
+    /// A receipt's signature is not of its form.
+    #[error("the signature of a receipt: {0}")]
+    ReceiptSignature(SignatureError),
+}
+
+impl EntryError {
+    /// The problem that a peer is told. Implements: ENT-001, ENT-002, SIG-002, CAN-006
+    pub fn problem(&self) -> Problem {
+        let kind = match self {
+            Self::Shape(_) => ProblemType::Malformed,
+            Self::UnknownType => ProblemType::TypeUnknown,
+            Self::UnsupportedProtocol => ProblemType::ProtocolUnsupported,
+            Self::BodyMissing => ProblemType::BodyMissing,
+            Self::Signature(_) => ProblemType::SignatureInvalid,
+            Self::ReceiptSignature(_) => ProblemType::ReceiptInvalid,
+        };
+        Problem::new(kind).detail(self.to_string())
+    }
 }
 
 /// An entry as received: its form is right, its digests and signature are not yet checked.
@@ -266,7 +323,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the wire form. Implements: ENT-001, ENT-004
+    /// Reads the wire form. Implements: ENT-001, ENT-002
     pub fn read(json: &Json) -> Result<Self, EntryError> {
         let header_json = json.member("header").ok_or_else(|| ShapeError::at("/header"))?;
         let kind = header_json.value().get("type").and_then(|kind| kind.as_str());
@@ -275,24 +332,17 @@ impl Entry {
         }
         let header: Header =
             header_json.read().map_err(|error| ShapeError::at(format!("/header{}", error.pointer)))?;
-        let minor = header.protocol.strip_prefix("1.").filter(|minor| minor.parse::<u16>().is_ok());
-        if minor.is_none() {
+        if !is_supported(&header.protocol) {
             return Err(EntryError::UnsupportedProtocol);
         }
         header_form(&header)?;
-        let signature = json
-            .member("signature")
-            .and_then(|signature| signature.read().ok())
-            .ok_or_else(|| ShapeError::at("/signature"))?;
+        let body = read_body(json)?;
+        let receipts = read_receipts(json)?;
+        let signature = json.member("signature").ok_or_else(|| ShapeError::at("/signature"))?;
+        let signature = signature.value().as_str().ok_or_else(|| ShapeError::at("/signature"))?;
+        let signature = signature.parse().map_err(EntryError::Signature)?;
         let header_digest = header_json.digest();
-        Ok(Self {
-            header,
-            header_json,
-            header_digest,
-            body: read_body(json)?,
-            signature,
-            receipts: read_receipts(json)?,
-        })
+        Ok(Self { header, header_json, header_digest, body, signature, receipts })
     }
 
     /// Makes and signs an entry; `body_digest` of the header is set from the body.
@@ -374,7 +424,7 @@ impl Entry {
 
     /// Holds when a body that is present has the digest that the header names.
     ///
-    /// Implements: CAN-012
+    /// Implements: ENT-003
     pub fn body_matches(&self) -> bool {
         match &self.body {
             Body::Present(body) => body.digest() == self.header.body_digest,
@@ -382,9 +432,23 @@ impl Entry {
         }
     }
 
-    /// Holds when `key` signed the header.
+    /// Holds when `key` signed the header. Implements: SIG-002
     pub fn verify(&self, key: &PublicKey) -> Result<(), SignatureError> {
+        self.signature.is_typed(TYP)?;
         self.signature.verify(&self.header_json, key)
+    }
+
+    /// Holds when the entry, without its receipts, leaves room for them within the recipient's limit.
+    ///
+    /// What an author asks before it sends; `entry_bytes_max` is the limit that the recipient's capabilities
+    /// state. Implements: CAN-010
+    pub fn leaves_room_for_receipts(&self, entry_bytes_max: usize) -> bool {
+        let mut bare = self.to_json().into_value();
+        if let Some(members) = bare.as_object_mut() {
+            members.retain(|name, _| ["header", "body", "signature"].contains(&name.as_str()));
+        }
+        let bytes = Json::from_typed(&bare).map_or(usize::MAX, |json| json.canonical_bytes().len());
+        bytes <= entry_bytes_max.saturating_sub(RECEIPTS_BYTES)
     }
 
     /// Where this entry stands.
@@ -392,7 +456,7 @@ impl Entry {
         HeadRef { sequence: self.header.sequence, header_digest: self.header_digest }
     }
 
-    /// The wire form.
+    /// The wire form, header and body as they were received. Implements: CAN-005, PRV-006
     pub fn to_json(&self) -> Json {
         let mut members = vec![("header", self.header_json.clone())];
         match &self.body {
@@ -408,7 +472,13 @@ impl Entry {
     }
 }
 
-/// Rules on a header that its types don't hold. Implements: ENT-003, ENT-008
+/// Any minor version of version 1, since minor versions only add.
+fn is_supported(protocol: &str) -> bool {
+    let minor = protocol.strip_prefix("1.");
+    minor.is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()) && minor.parse::<u16>().is_ok())
+}
+
+/// Rules on a header that its types don't hold. Implements: ENT-001
 fn header_form(header: &Header) -> Result<(), ShapeError> {
     let integer_max = crate::canonical::INTEGER_MAX.unsigned_abs();
     if header.sequence > integer_max {
@@ -423,35 +493,27 @@ fn header_form(header: &Header) -> Result<(), ShapeError> {
     if header.author == header.recipient {
         return Err(ShapeError::at("/header/recipient"));
     }
-    let offer = header.kind == EntryType::Offer;
-    for (name, present) in [
-        ("precededBy", header.preceded_by.is_some()),
-        ("supersedes", header.supersedes.is_some()),
-        ("successorOf", header.successor_of.is_some()),
-    ] {
-        if present && !offer {
-            return Err(ShapeError::at(format!("/header/{name}")));
-        }
-    }
     if header.successor_of.as_ref().is_some_and(|heads| heads.len() != 2) {
         return Err(ShapeError::at("/header/successorOf"));
     }
     Ok(())
 }
 
-fn read_body(json: &Json) -> Result<Body, ShapeError> {
+/// Implements: ENT-001, ENT-002, PRV-006
+fn read_body(json: &Json) -> Result<Body, EntryError> {
     let erased_at = json.member("erasedAt");
     match (json.member("body"), erased_at) {
         (Some(body), None) if body.value().is_object() => Ok(Body::Present(body)),
         (Some(body), Some(at)) if body.value().is_null() => {
-            at.read().map(|at| Body::Erased { at }).map_err(|_| ShapeError::at("/erasedAt"))
+            at.read().map(|at| Body::Erased { at }).map_err(|_| ShapeError::at("/erasedAt").into())
         }
-        (Some(_), Some(_)) => Err(ShapeError::at("/erasedAt")),
-        _ => Err(ShapeError::at("/body")),
+        (Some(body), None) if !body.value().is_null() => Err(ShapeError::at("/body").into()),
+        (_, Some(_)) => Err(ShapeError::at("/erasedAt").into()),
+        _ => Err(EntryError::BodyMissing),
     }
 }
 
-fn read_receipts(json: &Json) -> Result<Vec<Envelope<Receipt>>, ShapeError> {
+fn read_receipts(json: &Json) -> Result<Vec<Envelope<Receipt>>, EntryError> {
     let Some(receipts) = json.member("receipts") else { return Ok(Vec::new()) };
     let items = receipts.value().as_array().filter(|items| items.len() <= RECEIPTS_MAX);
     let count = items.ok_or_else(|| ShapeError::at("/receipts"))?.len();
@@ -459,11 +521,27 @@ fn read_receipts(json: &Json) -> Result<Vec<Envelope<Receipt>>, ShapeError> {
     for index in 0..count {
         let place = |pointer: &str| ShapeError::at(format!("/receipts/{index}{pointer}"));
         let item = receipts.item(index).ok_or_else(|| place(""))?;
+        if let Some(text) = item.value().get("signature").and_then(|signature| signature.as_str()) {
+            text.parse::<DetachedJws>().map_err(EntryError::ReceiptSignature)?;
+        }
         let receipt: Envelope<Receipt> = Envelope::read(&item).map_err(|error| place(&error.pointer))?;
         if read.iter().any(|held: &Envelope<Receipt>| held.content().by == receipt.content().by) {
-            return Err(place("/receipt/by"));
+            return Err(place("/receipt/by").into());
         }
         read.push(receipt);
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn supports_every_minor_version_of_version_1_written_in_digits() {
+        assert!(is_supported("1.0") && is_supported("1.12"));
+        for other in ["2.0", "1", "1.", "1.+5", "1.-1", "1.0.0", "1.99999", "", "01.0"] {
+            assert!(!is_supported(other), "{other}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ use crate::signature::{DetachedJws, KeyId, PublicKey, SignatureError, SigningKey
 pub trait Document: Serialize + DeserializeOwned + Clone {
     /// The member that holds it.
     const MEMBER: &'static str;
+    /// `typ` of a protected header that names its kind.
+    const TYP: &'static str;
 }
 
 /// A signed document as received, its signature not yet checked.
@@ -64,8 +66,9 @@ impl<T: Document> Envelope<T> {
         self.json.digest()
     }
 
-    /// The proof that `key` signed it.
+    /// The proof that `key` signed it. Implements: SIG-002
     pub fn verify(self, key: &PublicKey) -> Result<Signed<T>, SignatureError> {
+        self.signature.is_typed(T::TYP)?;
         self.signature.verify(&self.json, key)?;
         Ok(Signed(self))
     }

@@ -142,13 +142,19 @@ pub fn answer(operation: &str) -> Value {
             },
             incarnation: 1,
             directory_issue: 1,
+            directory_digest: signed_directory().digest(),
         }),
         "put_entry" => {
             let receipt = story.entries()[0].receipts()[0].to_json();
             receipt.into_value()
         }
         "list_entries" => {
-            json!(operation::list_entries::EntryPage { entries: entries().collect(), more: false })
+            json!(operation::list_entries::EntryPage {
+                entries: entries().collect(),
+                more: false,
+                head: story.head("330").to_json(),
+                forks: Vec::new(),
+            })
         }
         "list_heads" => json!(operation::list_heads::HeadPage {
             incarnation: 1,

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::text::text_form;
 
 /// An instant: RFC 3339 in UTC, written with `Z` and zero to nine digits of a second's fraction.
+///
+/// Two spellings of one instant are equal. Implements: IDN-002
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(jiff::Timestamp);
 
@@ -61,7 +63,7 @@ impl fmt::Debug for Instant {
 impl FromStr for Instant {
     type Err = InstantError;
 
-    /// Implements: ENT-006
+    /// Implements: ENT-001
     fn from_str(text: &str) -> Result<Self, InstantError> {
         let bytes = text.as_bytes();
         let form = |index: usize, byte: u8| match index {
@@ -159,6 +161,12 @@ uuid_newtype!(
     "responsibility id",
     "Names one child's case across all its transfers: a version 7 UUID (RFC 9562).",
     "019a1b2c-3d4e-7f52-aa6b-0c1d2e3f4a5d"
+);
+uuid_newtype!(
+    FamilyId,
+    "family id",
+    "Groups the offers of one family's children: a version 7 UUID (RFC 9562).",
+    "019a1b2c-3d4e-7f53-ba6b-0c1d2e3f4a5e"
 );
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 pub mod append;
 pub mod due;
+pub mod evidence;
 pub mod export;
 pub mod fork;
 pub mod verify;
@@ -118,7 +119,7 @@ pub struct Acceptance {
     pub at: Instant,
 }
 
-/// When a clock began, and under which directory issue it runs. Implements: CLK-003
+/// When a clock began, and under which directory issue it runs. Implements: CLK-001
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClockStart {
@@ -224,7 +225,7 @@ pub struct Ledger {
     pub state: State,
 }
 
-/// Who is responsible, and how far that verdict reaches.
+/// Who is responsible, and how far that verdict reaches. Implements: LED-012
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The responsible authority.
@@ -248,8 +249,9 @@ pub enum Refusal {
     /// The receipt is about another entry, or not the sequencer's.
     #[error("the receipt is not the sequencer's for this entry")]
     Receipt,
-    /// Protocol, transfer, parties, responsibility or clock class differ from the offer.
-    #[error("a member that the offer fixed has changed")]
+    /// Protocol, transfer, parties, responsibility or clock class differ from the offer, or a link to
+    /// another ledger stands where none may.
+    #[error("a member that the offer fixed has changed, or a link stands where none may")]
     HeaderChanged,
     /// This party may not write an entry of this type.
     #[error("this party may not write {0}")]
@@ -288,12 +290,19 @@ impl Ledger {
         }
     }
 
-    /// Who is responsible after the newest entry. Implements: LED-002, LED-003
+    /// Who is responsible after the newest entry. Implements: LED-011
     pub fn responsible(&self) -> AuthorityCode {
         if self.state.acceptance().is_some() { self.terms.receiving } else { self.terms.originating }
     }
 
-    /// Who was responsible at `instant`, as far as this copy knows. Implements: LED-004, LED-005
+    /// What the offer of the next transfer of this responsibility names: one hand-over further once there is an
+    /// accept, the same one again without.
+    pub fn next_responsibility(&self) -> ResponsibilityRef {
+        let ResponsibilityRef { id, epoch } = self.terms.responsibility;
+        ResponsibilityRef { id, epoch: epoch + u64::from(self.state.acceptance().is_some()) }
+    }
+
+    /// Who was responsible at `instant`, as far as this copy knows. Implements: LED-011, LED-012
     pub fn responsible_at(&self, instant: Instant) -> Verdict {
         let accepted = self.state.acceptance().is_some_and(|acceptance| acceptance.at <= instant);
         let authority = if accepted { self.terms.receiving } else { self.terms.originating };
@@ -306,7 +315,7 @@ impl Ledger {
 /// `ledger` is `None` for the first entry. `receipt` is the sequencer's, whose signature the caller has
 /// verified, as it has the entry's.
 ///
-/// Implements: LED-010, LED-011, LED-012, LED-013
+/// Implements: LED-002, LED-003, LED-007, RCP-003, RCP-011
 pub fn apply(ledger: Option<&Ledger>, entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     let header = entry.header();
     let Some(ledger) = ledger else { return begin(entry, receipt) };
@@ -348,6 +357,7 @@ fn clock_start(receipt: &Receipt) -> ClockStart {
     ClockStart { at: receipt.received_at, directory_issue: receipt.directory_issue }
 }
 
+/// Implements: LED-006, ENT-004
 fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     let header = entry.header();
     if header.kind != EntryType::Offer {
@@ -361,6 +371,9 @@ fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     }
     if !receipt.is_for(entry) || receipt.by != header.recipient {
         return Err(Refusal::Receipt);
+    }
+    if header.links() > 1 {
+        return Err(Refusal::HeaderChanged);
     }
     Ok(Ledger {
         terms: Terms {
@@ -379,13 +392,14 @@ fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     })
 }
 
-/// Implements: ENT-009
+/// Implements: ENT-004
 fn keeps_the_terms(terms: &Terms, header: &Header) -> Result<(), Refusal> {
     let kept = header.protocol == terms.protocol
         && header.transfer == terms.transfer
         && header.is_between(terms.originating, terms.receiving)
         && header.responsibility == terms.responsibility
-        && header.clock_class == terms.clock_class;
+        && header.clock_class == terms.clock_class
+        && header.links() == 0;
     if kept { Ok(()) } else { Err(Refusal::HeaderChanged) }
 }
 
@@ -393,7 +407,7 @@ fn next(ledger: &Ledger, header: &Header, start: ClockStart) -> Result<State, Re
     transition(ledger, header.kind, header.author, header.sequence, header.created_at, start)
 }
 
-/// The transition table of the text, section 5. Implements: LED-020
+/// The transition table of the text, section 5. Implements: LED-005, LED-006, LED-007, LED-008
 fn transition(
     ledger: &Ledger,
     kind: EntryType,

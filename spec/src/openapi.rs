@@ -110,7 +110,7 @@ fn name_of<T: ToSchema>() -> String {
     T::name().into_owned()
 }
 
-/// The document of version 1. Implements: TRN-001
+/// The document of version 1.
 pub fn document() -> OpenApi {
     use utoipa::openapi::tag::TagBuilder;
     use utoipa::openapi::{

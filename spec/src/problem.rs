@@ -15,14 +15,18 @@ pub const TYPE_PREFIX: &str = "urn:cme:problem:v1:";
 /// Media type of a problem document (RFC 9457, section 3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// What the sender does after a problem.
+/// What the sender does after a problem: the class in the text's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NextStep {
     /// Nothing more: the entry becomes a dead letter with an owner.
     Final,
-    /// Fetch what it lacks, then decide again on the new head.
+    /// Fetch the ledger; its author decides anew on it, or a dead letter is made.
+    DecideAgain,
+    /// Fetch what it lacks and store it, then send again or deliver what the peer lacks.
     Pull,
+    /// Read again from the start: the cursor is worth nothing any more.
+    Restart,
     /// Send the same bytes again, later, for ever.
     Retry,
 }
@@ -66,7 +70,7 @@ problem_table! {
     /// The body is larger than the limit.
     TooLarge "too-large" 413 Final "The body is larger than the limit.";
     /// A limit on nesting, strings, lists or members is exceeded.
-    LimitExceeded "limit-exceeded" 422 Final "The body exceeds a limit on nesting, strings, lists or members.";
+    LimitExceeded "limit-exceeded" 400 Final "The body exceeds a limit on nesting, strings, lists or members.";
     /// The request does not say that it sends JSON.
     MediaType "media-type" 415 Final "The request's media type is not application/json.";
     /// Path and header disagree.
@@ -108,11 +112,11 @@ problem_table! {
     /// A receipt does not hold, or is for another entry.
     ReceiptInvalid "receipt-invalid" 422 Final "A receipt does not hold, or is for another entry.";
     /// The type is not allowed at this stage.
-    NotAllowedInStage "not-allowed-in-stage" 422 Final "The entry's type is not allowed at the ledger's stage.";
+    NotAllowedInStage "not-allowed-in-stage" 422 DecideAgain "The entry's type is not allowed at the ledger's stage.";
     /// A member that the offer fixed has changed.
     HeaderChanged "header-changed" 422 Final "A header member that the offer fixed has changed.";
     /// Dated before its predecessor.
-    CreatedAtOrder "created-at-order" 422 Final "createdAt is before the predecessor's.";
+    CreatedAtOrder "created-at-order" 422 DecideAgain "createdAt is before the predecessor's.";
     /// Dated too far ahead.
     CreatedAtSkew "created-at-skew" 422 Retry "createdAt is further ahead than the allowed clock skew.";
     /// The caller's incarnation went back.
@@ -120,9 +124,9 @@ problem_table! {
     /// No such ledger, or not the caller's: the same answer for both.
     LedgerUnknown "ledger-unknown" 404 Retry "There is no such ledger between the caller and this authority.";
     /// The cursor is of another incarnation.
-    CursorExpired "cursor-expired" 410 Pull "The cursor is of an earlier incarnation: read again from the start.";
-    /// Not a cursor, or not a number.
-    CursorInvalid "cursor-invalid" 400 Final "A query parameter is not of its form.";
+    CursorExpired "cursor-expired" 410 Restart "The cursor is of an earlier incarnation: read again from the start.";
+    /// Not a cursor of this server for this caller, or a query member that is not of its form.
+    CursorInvalid "cursor-invalid" 400 Restart "A query parameter is not of its form.";
     /// No such path.
     RouteUnknown "route-unknown" 404 Retry "There is no such resource.";
     /// The path does not take this method.
@@ -143,14 +147,14 @@ impl ProblemType {
         format!("{TYPE_PREFIX}{}", self.name())
     }
 
-    /// The registered type of a URI.
+    /// The registered type of a URI; anything else is no refusal. Implements: DLV-006
     pub fn from_uri(uri: &str) -> Option<Self> {
         let name = uri.strip_prefix(TYPE_PREFIX)?;
         Self::ALL.iter().copied().find(|problem| problem.name() == name)
     }
 }
 
-/// A problem document. Implements: TRN-020, TRN-021
+/// A problem document. Implements: TRN-020
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
@@ -292,6 +296,24 @@ mod tests {
         assert!(null_text.contains(r#""head":null"#));
         assert_eq!(serde_json::from_str::<Problem>(&absent_text).unwrap(), absent);
         assert_eq!(serde_json::from_str::<Problem>(&null_text).unwrap(), null);
+    }
+
+    #[test]
+    fn the_table_is_the_one_of_the_text() {
+        let text = include_str!("../text/09-transport.md");
+        let written: BTreeSet<(String, u16, String)> = text
+            .lines()
+            .filter_map(|line| {
+                let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+                let [name, status, _, class] = cells[..] else { return None };
+                Some((name.trim_matches('`').to_owned(), status.parse().ok()?, class.replace(' ', "-")))
+            })
+            .collect();
+        let coded = ProblemType::ALL.iter().map(|problem| {
+            let class = serde_json::to_value(problem.next_step()).unwrap();
+            (problem.name().to_owned(), problem.status(), class.as_str().unwrap().to_owned())
+        });
+        assert_eq!(coded.collect::<BTreeSet<_>>(), written);
     }
 
     #[test]

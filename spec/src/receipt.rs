@@ -35,7 +35,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Holds when this receipt is about that entry. Implements: RCP-003
+    /// Holds when this receipt is about that entry. Implements: RCP-006
     pub fn is_for(&self, entry: &Entry) -> bool {
         let header = entry.header();
         self.transfer == header.transfer
@@ -47,6 +47,7 @@ impl Receipt {
 
 impl Document for Receipt {
     const MEMBER: &'static str = "receipt";
+    const TYP: &'static str = "cme-receipt";
 }
 
 /// "My copy of this ledger ends here."
@@ -87,6 +88,7 @@ impl Head {
 
 impl Document for Head {
     const MEMBER: &'static str = "head";
+    const TYP: &'static str = "cme-head";
 }
 
 /// "These are all the ledgers that you and I share": a count and one digest, to end the daily check in one call.
@@ -114,6 +116,7 @@ pub struct Reconciliation {
 
 impl Document for Reconciliation {
     const MEMBER: &'static str = "reconciliation";
+    const TYP: &'static str = "cme-reconciliation";
 }
 
 /// One ledger in the digest of a reconciliation.
@@ -130,7 +133,7 @@ pub struct ReconciledHead {
 
 /// Digest over the canonical bytes of `{"heads":[{transfer, sequence, headerDigest}, ...]}`, sorted by transfer.
 ///
-/// Implements: RCV-004
+/// Implements: RCV-007
 ///
 /// # Panics
 /// When a sequence is beyond 2^53-1, which no ledger reaches.

@@ -31,6 +31,9 @@ pub enum SignatureError {
     /// An algorithm other than `EdDSA`.
     #[error("an algorithm other than EdDSA")]
     Algorithm,
+    /// The protected header says that the signature is for another kind of value.
+    #[error("a signature for another kind of value")]
+    Typ,
     /// The signature does not hold for these bytes and this key.
     #[error("the signature does not hold")]
     Mismatch,
@@ -77,7 +80,7 @@ impl PublicKey {
         Self(bytes)
     }
 
-    /// The key's name. Implements: SIG-004
+    /// The key's name.
     pub fn id(&self) -> KeyId {
         let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{self}"}}"#);
         KeyId(Digest::of(jwk.as_bytes()))
@@ -142,12 +145,12 @@ impl SigningKey {
         self.id
     }
 
-    /// A detached JWS over the canonical bytes of `payload`. Implements: SIG-001, SIG-002
+    /// A detached JWS over the canonical bytes of `payload`. Implements: SIG-001
     pub fn sign(&self, payload: &Json) -> DetachedJws {
         let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{}"}}"#, self.id));
         let signature = self.pair.sign(&signing_input(&protected, &payload.canonical_bytes()));
         let text = format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
-        DetachedJws { text, key: self.id }
+        DetachedJws { text, key: self.id, typ: None }
     }
 }
 
@@ -162,6 +165,7 @@ impl fmt::Debug for SigningKey {
 pub struct DetachedJws {
     text: String,
     key: KeyId,
+    typ: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -170,7 +174,6 @@ struct Protected {
     alg: String,
     kid: KeyId,
     #[serde(default)]
-    #[expect(dead_code, reason = "allowed, without meaning here")]
     typ: Option<String>,
 }
 
@@ -183,6 +186,13 @@ impl DetachedJws {
     /// The compact text.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Holds when the protected header leaves `typ` out or says that the value is of this kind.
+    ///
+    /// Implements: SIG-002
+    pub(crate) fn is_typed(&self, typ: &str) -> Result<(), SignatureError> {
+        if self.typ.as_deref().is_none_or(|said| said == typ) { Ok(()) } else { Err(SignatureError::Typ) }
     }
 
     /// Holds when `key` made this signature over the canonical bytes of `payload`.
@@ -207,7 +217,7 @@ impl fmt::Display for DetachedJws {
 impl FromStr for DetachedJws {
     type Err = SignatureError;
 
-    /// Implements: SIG-005, SIG-006
+    /// Implements: SIG-002, CAN-006
     fn from_str(text: &str) -> Result<Self, SignatureError> {
         if text.len() > JWS_BYTES_MAX {
             return Err(SignatureError::NotDetachedJws);
@@ -225,7 +235,7 @@ impl FromStr for DetachedJws {
         if protected.alg != "EdDSA" {
             return Err(SignatureError::Algorithm);
         }
-        Ok(Self { text: text.to_owned(), key: protected.kid })
+        Ok(Self { text: text.to_owned(), key: protected.kid, typ: protected.typ })
     }
 }
 

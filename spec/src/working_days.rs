@@ -125,7 +125,7 @@ impl WorkingDays {
     }
 
     /// The `count`-th working day after `date`; `date` itself for a count of 0. The day one starts from never
-    /// counts, whether a working day or not.
+    /// counts, whether a working day or not. Implements: CLK-003
     pub fn add(&self, date: Date, count: u32) -> Result<Date, CalendarError> {
         let past = CalendarError::PastHolidays { through: self.through };
         if date > self.through {
@@ -147,7 +147,7 @@ impl WorkingDays {
     }
 
     /// The deadline `count` working days after the London date of `received_at`, at the end of that London
-    /// day.
+    /// day. Implements: CLK-002, CLK-003
     pub fn deadline(&self, received_at: Timestamp, count: u32) -> Result<Deadline, CalendarError> {
         let due = self.add(london_date(received_at), count)?;
         let next = due.tomorrow().map_err(|_| CalendarError::OutOfRange)?;

@@ -7,7 +7,7 @@ use cme_spec::envelope::Envelope;
 use cme_spec::example::{self, Story, code, instant};
 use cme_spec::ledger::Stage;
 use cme_spec::ledger::export::Export;
-use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, verify};
+use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, offered_twice, verify};
 
 fn check(text: &str, directory: &Directory) -> Result<Proof, Vec<Finding>> {
     match LedgerFile::read(text.as_bytes()) {
@@ -143,6 +143,33 @@ fn erased_bodies_verify_once_the_case_is_closed_and_not_before() {
 }
 
 #[test]
+fn a_forked_ledger_may_be_erased_though_it_never_closed() {
+    let mut trunk = Story::offered();
+    let offer = trunk.entries()[0].clone();
+    trunk.entries_mut()[0] = offer.erased(instant("2033-01-01T00:00:00Z"));
+    let directory = example::directory();
+    let proof = check(&forked_export(&trunk, E::Acknowledge, E::Accept), &directory).unwrap();
+    assert_eq!(proof.erased, [0]);
+    assert!(check(&export(&trunk.then(E::Acknowledge)), &directory).is_err());
+}
+
+#[test]
+fn two_accepts_of_one_hand_over_name_who_offered_twice() {
+    let directory = example::directory();
+    let proof = |number, kinds: &[E]| check(&export(&Story::of(number, kinds)), &directory).unwrap();
+    let accepted = proof(1, &[E::Offer, E::Accept]);
+    let mut again = proof(2, &[E::Offer, E::Accept]);
+    assert_eq!(offered_twice(&accepted, &again), None, "two cases");
+    again.responsibility = accepted.responsibility;
+    assert_eq!(offered_twice(&accepted, &again), Some([code("373"), code("373")]));
+    assert_eq!(offered_twice(&accepted, &accepted), None, "one ledger shown twice");
+    let declined = Proof { passed: None, ..again.clone() };
+    assert_eq!(offered_twice(&accepted, &declined), None);
+    again.responsibility.epoch = 2;
+    assert_eq!(offered_twice(&accepted, &again), None, "handed on");
+}
+
+#[test]
 fn an_entry_without_the_sequencers_receipt_is_no_part_of_a_ledger() {
     let mut story = settled();
     let bare = story.entries()[3].clone().without_receipts();
@@ -195,6 +222,25 @@ fn what_rests_on_a_disputed_accept_is_disputed_too() {
     let proof = check(&story.export("373"), &directory).unwrap();
     assert_eq!(proof.disputed.iter().map(|disputed| disputed.sequence).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((proof.stage, proof.responsible), (Stage::Offered, code("373")));
+}
+
+#[test]
+fn an_illegal_entry_is_a_fault_even_after_a_disputed_one() {
+    let story = Story::of(1, &[E::Offer, E::Acknowledge]);
+    // Birmingham acknowledged under a key that was in other hands by then; Sheffield has nothing to contest.
+    let directory = with_key_ended("330", None, Some("2026-11-24T09:30:00Z"));
+    let contest = story.draft(E::Contest, "373", &example::signing_key("373"), example::body(E::Contest));
+    let contest = contest.clone().with_receipt(story.receipt(&contest, "330"));
+    let mut entries = story.entries().to_vec();
+    entries.push(contest.clone());
+    let mut head = story.head("330").content().clone();
+    (head.sequence, head.header_digest) = (2, contest.header_digest());
+    let head = Envelope::sign(head, &example::signing_key("330"));
+    let text =
+        Export { entries: &entries, head: &head, peer_heads: &[], forks: &[], exported_at: story.now() }
+            .to_text();
+    let findings = check(&text, &directory).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(2), "{findings:?}");
 }
 
 fn forked_export(trunk: &Story, ours: E, theirs: E) -> String {

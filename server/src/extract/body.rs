@@ -24,18 +24,9 @@ pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<
         return Err(ProblemType::MediaType.into());
     }
     let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| refused(&error))?;
-    Entry::read(&json).map_err(|error| match error {
-        EntryError::Shape(shape)
-            if shape.pointer == "/body"
-                && json.value().get("body").is_none_or(serde_json::Value::is_null) =>
-        {
-            ProblemType::BodyMissing.into()
-        }
-        EntryError::Shape(shape) => {
-            Fault::from(Problem::new(ProblemType::Malformed).pointer(shape.pointer).detail("not an entry"))
-        }
-        EntryError::UnknownType => ProblemType::TypeUnknown.into(),
-        EntryError::UnsupportedProtocol => ProblemType::ProtocolUnsupported.into(),
+    Entry::read(&json).map_err(|error| match &error {
+        EntryError::Shape(shape) => error.problem().pointer(shape.pointer.clone()).into(),
+        _ => error.problem().into(),
     })
 }
 

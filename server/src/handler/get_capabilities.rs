@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use cme_spec::canonical::Limits;
 use cme_spec::entry::PROTOCOL;
 use cme_spec::operation::get_capabilities::{Capabilities, CapabilityLimits, Software};
+use cme_spec::problem::ProblemType;
 
 use super::ok;
 use crate::extract::{Caller, Fault};
@@ -12,6 +13,7 @@ use crate::extract::{Caller, Fault};
 pub const PAGE_ITEMS_MAX: u64 = 1_000;
 
 pub(crate) async fn get_capabilities(caller: Caller) -> Result<HttpResponse, Fault> {
+    let newest = caller.archive.newest().ok_or(ProblemType::Unavailable)?;
     Ok(ok(&Capabilities {
         authority: caller.hosted()?.code,
         protocols: vec![PROTOCOL.to_owned()],
@@ -26,6 +28,7 @@ pub(crate) async fn get_capabilities(caller: Caller) -> Result<HttpResponse, Fau
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         incarnation: caller.node.incarnation(),
-        directory_issue: caller.directory()?.issue,
+        directory_issue: newest.content().issue,
+        directory_digest: newest.envelope().digest(),
     }))
 }

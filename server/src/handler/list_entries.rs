@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use cme_spec::canonical::Json;
 use cme_spec::entry::Entry;
 use cme_spec::instant::TransferId;
 use cme_spec::operation::list_entries::{EntryPage, PAGE_ITEMS_DEFAULT};
@@ -11,6 +12,7 @@ use cme_spec::problem::{Problem, ProblemType};
 use super::get_capabilities::PAGE_ITEMS_MAX;
 use super::ok;
 use crate::extract::{Caller, Fault};
+use crate::node::Told;
 use crate::store::ledgers;
 
 /// Bytes of one page's entries; a page ends early rather than grow beyond it.
@@ -40,9 +42,10 @@ pub(crate) async fn list_entries(
         });
         let Some(held) = held else { return Ok(None) };
         let entries = ledgers::entries(tx, &held.key, from, limit)?;
-        Ok(Some((held, entries)))
+        let branches = ledgers::branch_entries(tx, &held.key)?;
+        Ok(Some((held, entries, branches)))
     });
-    let (held, entries) = found.await?.ok_or(ProblemType::LedgerUnknown)?;
+    let (held, entries, branches) = found.await?.ok_or(ProblemType::LedgerUnknown)?;
     let (mut page, mut bytes) = (Vec::new(), 0);
     for json in entries.iter().map(Entry::to_json) {
         bytes += json.canonical_bytes().len();
@@ -53,7 +56,15 @@ pub(crate) async fn list_entries(
     }
     let after = from.saturating_add(page.len() as u64);
     let more = !page.is_empty() && after <= held.ledger.head.sequence;
-    Ok(ok(&EntryPage { entries: page, more }))
+    let told = Told {
+        at: caller.node.now(),
+        incarnation: caller.node.incarnation(),
+        directory_issue: caller.directory()?.issue,
+    };
+    let head = caller.hosted()?.head(&held.ledger, held.key.hosted, told).to_json();
+    let forks =
+        branches.iter().map(|entry| Json::object([("entries", Json::array([entry.to_json()]))])).collect();
+    Ok(ok(&EntryPage { entries: page, more, head, forks }))
 }
 
 fn number(query: &HashMap<String, String>, name: &str, absent: u64) -> Result<u64, Fault> {

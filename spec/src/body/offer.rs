@@ -2,20 +2,35 @@
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::parts::{Enquiry, Evidence, Officer, Salt};
 use super::{Checked, each, not_empty, optional_text, text, within};
 use crate::canonical::ShapeError;
 pub use crate::codes::DeletionGroundRef;
 use crate::codes::{
-    Capacity, CmeReason, LastKnownProvision, LegalBasis, LocationSensitivity, NcYear, RiskFlag, Sex,
-    SocialCareStatus, UpnUnknownReason,
+    AddressKind, Capacity, CmeReason, EducationOtherwise, LastKnownProvision, LegalBasis,
+    LocationSensitivity, NcYear, RiskFlag, Sex, SocialCareStatus, UpnUnknownReason,
 };
-use crate::ids::{Laestab, NhsNumber, Postcode, Uln, Upn, Uprn, Urn};
+use crate::ids::{Laestab, NhsNumber, Postcode, Uln, Upn, Uprn, Urn, text as strict};
+use crate::instant::FamilyId;
+
+super::silent_debug!(
+    Offer,
+    Child,
+    Circumstances,
+    LastSchool,
+    LastSeen,
+    Contacts,
+    StatedBasis,
+    BelievedAddress,
+    Family
+);
+
+/// Siblings that one offer can count.
+pub const SIBLINGS_MAX: u8 = 64;
 
 /// Body of an offer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
     /// Random.
@@ -49,6 +64,7 @@ pub struct Offer {
 }
 
 impl Checked for Offer {
+    /// Implements: PRV-009
     fn check(&self) -> Result<(), ShapeError> {
         within("/child", &self.child)?;
         within("/circumstances", &self.circumstances)?;
@@ -56,17 +72,26 @@ impl Checked for Offer {
         within("/contacts", &self.contacts)?;
         not_empty("/legalBasis", &self.legal_basis)?;
         each("/moveEvidence", &self.move_evidence)?;
+        for (index, risk) in self.risks.iter().enumerate() {
+            if self.risks[..index].contains(risk) {
+                return Err(ShapeError::at(format!("/risks/{index}")));
+            }
+        }
         // A restricted child's address is told by telephone to a named contact, never written here.
         let restricted = self.circumstances.location_sensitivity != LocationSensitivity::Standard;
+        if !restricted && self.risks.contains(&RiskFlag::RestrictedLocation) {
+            return Err(ShapeError::at("/circumstances/locationSensitivity"));
+        }
         if restricted && self.believed_address.is_some() {
             return Err(ShapeError::at("/believedAddress"));
         }
-        self.believed_address.as_ref().map_or(Ok(()), |address| within("/believedAddress", address))
+        self.believed_address.as_ref().map_or(Ok(()), |address| within("/believedAddress", address))?;
+        self.family.as_ref().map_or(Ok(()), |family| within("/family", family))
     }
 }
 
 /// The child.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Child {
     /// Family name.
@@ -89,6 +114,7 @@ pub struct Child {
     #[schema(max_items = 256)]
     pub also_known_as: Vec<String>,
     /// Date of birth.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub date_of_birth: Date,
     /// Sex, as on the birth certificate or gender recognition certificate.
@@ -131,12 +157,13 @@ impl Checked for Child {
 }
 
 /// What is known of the case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Circumstances {
     /// DfE's reason.
     pub reason: CmeReason,
     /// Since when the child misses education; the duration band is computed from it.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub cme_since: Date,
     /// The last school.
@@ -151,6 +178,9 @@ pub struct Circumstances {
     /// National curriculum year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year_group: Option<NcYear>,
+    /// Education otherwise than at school, as far as the authority knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home_education: Option<EducationOtherwise>,
     /// Whether the place where the child is may be told.
     pub location_sensitivity: LocationSensitivity,
     /// What social care knows.
@@ -166,7 +196,7 @@ impl Checked for Circumstances {
 }
 
 /// The last school.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastSchool {
     /// Unique reference number.
@@ -180,7 +210,11 @@ pub struct LastSchool {
     #[schema(max_length = 4000)]
     pub name: Option<String>,
     /// The last day attended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub last_attended: Option<Date>,
     /// Ground on which the name was deleted from the admission register.
@@ -198,10 +232,11 @@ impl Checked for LastSchool {
 }
 
 /// A sighting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastSeen {
     /// When.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub on: Date,
     /// The role of who saw the child.
@@ -210,7 +245,7 @@ pub struct LastSeen {
 }
 
 /// Whom to ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contacts {
     /// Who has the case.
@@ -228,20 +263,23 @@ impl Checked for Contacts {
 }
 
 /// A law, as it stood on a day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatedBasis {
     /// Which law.
     pub code: LegalBasis,
     /// The day on which it was relied on.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub as_of: Date,
 }
 
 /// Where the child is believed to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BelievedAddress {
+    /// What sort of place it is. Alone it says that no better address is known.
+    pub address_kind: AddressKind,
     /// Address lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 256)]
@@ -256,21 +294,25 @@ pub struct BelievedAddress {
 
 impl Checked for BelievedAddress {
     fn check(&self) -> Result<(), ShapeError> {
-        if self.lines.is_empty() && self.postcode.is_none() && self.uprn.is_none() {
-            return Err(ShapeError::at("/lines"));
-        }
         self.lines.iter().enumerate().try_for_each(|(index, line)| text(&format!("/lines/{index}"), line))
     }
 }
 
 /// Siblings who are offered too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Family {
     /// The same in each sibling's offer.
-    pub group: Uuid,
+    pub group: FamilyId,
     /// How many siblings are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 64)]
     pub siblings: Option<u8>,
+}
+
+impl Checked for Family {
+    fn check(&self) -> Result<(), ShapeError> {
+        let too_many = self.siblings.is_some_and(|siblings| siblings > SIBLINGS_MAX);
+        if too_many { Err(ShapeError::at("/siblings")) } else { Ok(()) }
+    }
 }

@@ -8,10 +8,13 @@ use super::{Checked, optional_text, text};
 use crate::canonical::ShapeError;
 use crate::codes::{LeftEnglandDestination, LeftEnglandEvidence, OtherProvisionKind};
 use crate::entry::LedgerPoint;
-use crate::ids::Urn;
+use crate::ids::{Urn, text as strict};
+use crate::openapi::SignedHead;
+
+super::silent_debug!(OutcomeEntry, Outcome, Retract);
 
 /// Body of an outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeEntry {
     /// Random.
@@ -21,7 +24,9 @@ pub struct OutcomeEntry {
 }
 
 /// What became of the child. There is no outcome for a child who could not be found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+///
+/// Implements: ENT-012
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind")]
 pub enum Outcome {
     /// On a school's roll, and attending.
@@ -30,6 +35,7 @@ pub enum Outcome {
         /// The school.
         urn: Urn,
         /// The first day attended.
+        #[serde(deserialize_with = "strict::deserialize_date")]
         #[schema(value_type = String, format = Date)]
         attendance_began: Date,
     },
@@ -37,6 +43,7 @@ pub enum Outcome {
     #[serde(rename = "home-education-suitable", rename_all = "camelCase")]
     HomeEducationSuitable {
         /// When it was assessed.
+        #[serde(deserialize_with = "strict::deserialize_date")]
         #[schema(value_type = String, format = Date)]
         assessed_on: Date,
     },
@@ -46,13 +53,14 @@ pub enum Outcome {
         /// Its kind.
         provision: OtherProvisionKind,
         /// Its first day.
+        #[serde(deserialize_with = "strict::deserialize_date")]
         #[schema(value_type = String, format = Date)]
         started_on: Date,
     },
     /// Another authority accepted the child.
     #[serde(rename = "moved-on", rename_all = "camelCase")]
     MovedOn {
-        /// The onward ledger's accept, whole, with its receipts and without its body.
+        /// The onward ledger's accept with its receipts; its body stays there: `null` here, with `erasedAt`.
         #[schema(value_type = Object)]
         onward: serde_json::Value,
     },
@@ -68,6 +76,7 @@ pub enum Outcome {
         /// What shows it.
         evidence: LeftEnglandEvidence,
         /// Date of the evidence.
+        #[serde(deserialize_with = "strict::deserialize_date")]
         #[schema(value_type = String, format = Date)]
         evidenced_on: Date,
         /// The body that accepted in writing.
@@ -79,7 +88,11 @@ pub enum Outcome {
     #[serde(rename = "deceased", rename_all = "camelCase")]
     Deceased {
         /// When, if it is known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "strict::deserialize_date_option"
+        )]
         #[schema(value_type = Option<String>, format = Date)]
         on: Option<Date>,
     },
@@ -87,30 +100,24 @@ pub enum Outcome {
     #[serde(rename = "over-compulsory-school-age", rename_all = "camelCase")]
     OverCompulsorySchoolAge {
         /// The last day of compulsory school age.
+        #[serde(deserialize_with = "strict::deserialize_date")]
         #[schema(value_type = String, format = Date)]
         ended_on: Date,
     },
     /// The case is kept in another ledger.
     #[serde(rename = "duplicate", rename_all = "camelCase")]
     Duplicate {
-        /// That ledger.
-        of: DuplicateOf,
+        /// The head of that ledger.
+        of: LedgerPoint,
+        /// Its signed head by the authority that is responsible there; left out only when that is the author.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<SignedHead>)]
+        confirmation: Option<serde_json::Value>,
     },
 }
 
-/// The ledger in which the case is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DuplicateOf {
-    /// Its head.
-    pub head: LedgerPoint,
-    /// The other authority's signed head of it, when it is not the author who is responsible there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub confirmation: Option<serde_json::Value>,
-}
-
 impl Checked for OutcomeEntry {
+    /// Implements: PRV-009
     fn check(&self) -> Result<(), ShapeError> {
         match &self.outcome {
             Outcome::LeftEngland { destination, country, evidence, accepted_by, .. } => {
@@ -120,19 +127,25 @@ impl Checked for OutcomeEntry {
                 if country.is_some() != overseas || !country.as_ref().is_none_or(form) {
                     return Err(ShapeError::at("/outcome/country"));
                 }
-                if *evidence == LeftEnglandEvidence::WrittenAcceptance && accepted_by.is_none() {
+                if (*evidence == LeftEnglandEvidence::WrittenAcceptance) != accepted_by.is_some() {
                     return Err(ShapeError::at("/outcome/acceptedBy"));
                 }
                 optional_text("/outcome/acceptedBy", accepted_by.as_ref())
             }
             Outcome::MovedOn { onward } if !onward.is_object() => Err(ShapeError::at("/outcome/onward")),
+            Outcome::MovedOn { onward } if !onward["body"].is_null() => {
+                Err(ShapeError::at("/outcome/onward/body"))
+            }
+            Outcome::Duplicate { confirmation: Some(head), .. } if !head.is_object() => {
+                Err(ShapeError::at("/outcome/confirmation"))
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// Body of a retraction: the case is open again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retract {
     /// Random.

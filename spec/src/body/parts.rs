@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{Checked, optional_text, text};
 use crate::canonical::ShapeError;
 use crate::codes::{EnquiryCheck, EnquiryResult, MoveEvidence};
+use crate::ids::text as strict;
 use crate::text::text_form;
+
+super::silent_debug!(Officer, Enquiry, Evidence, Correction);
 
 /// 128 random bits: a digest that outlives its body confirms nothing to someone who guesses at the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +55,7 @@ impl FromStr for Salt {
 text_form!(Salt, "salt", "16 random bytes, base64url without padding", pattern: "^[A-Za-z0-9_-]{22}$", example: "q83vEjRWeJCrze8SNFZ4kA");
 
 /// A person in their role, for a colleague elsewhere to ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Officer {
     /// Name, or the name of a team.
@@ -81,12 +84,13 @@ impl Checked for Officer {
 }
 
 /// A check that was made, so that nobody makes it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Enquiry {
     /// What was asked.
     pub check: EnquiryCheck,
     /// When.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub on: Date,
     /// The role of who asked.
@@ -108,13 +112,17 @@ impl Checked for Enquiry {
 }
 
 /// What points to a move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// Its kind.
     pub kind: MoveEvidence,
     /// Its date.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub on: Option<Date>,
     /// What it says.
@@ -130,7 +138,7 @@ impl Checked for Evidence {
 }
 
 /// A fact put right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Correction {
     /// RFC 6901 pointer into the body that is corrected.
@@ -146,6 +154,7 @@ pub struct Correction {
 impl Checked for Correction {
     fn check(&self) -> Result<(), ShapeError> {
         text("/pointer", &self.pointer)?;
-        if self.pointer.starts_with('/') { Ok(()) } else { Err(ShapeError::at("/pointer")) }
+        let escapes = self.pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+        if self.pointer.starts_with('/') && escapes { Ok(()) } else { Err(ShapeError::at("/pointer")) }
     }
 }

@@ -7,10 +7,24 @@ use super::parts::{Correction, Enquiry, Evidence, Officer, Salt};
 use super::{Checked, each, not_empty, optional_text, text, within};
 use crate::canonical::ShapeError;
 use crate::codes::{DeclineReason, InformationTopic, ResidenceKind, UpholdReason, WithdrawReason};
-use crate::ids::AuthorityCode;
+use crate::ids::{AuthorityCode, text as strict};
+
+super::silent_debug!(
+    Acknowledge,
+    RequestInformation,
+    SupplyInformation,
+    Accept,
+    Residence,
+    Decline,
+    Contest,
+    Uphold,
+    Redirect,
+    Withdraw,
+    Correct
+);
 
 /// Body of an acknowledgement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Acknowledge {
     /// Random.
@@ -30,7 +44,7 @@ impl Checked for Acknowledge {
 }
 
 /// Body of a request for information. It never pauses a clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestInformation {
     /// Random.
@@ -53,7 +67,7 @@ impl Checked for RequestInformation {
 }
 
 /// Body of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SupplyInformation {
     /// Random.
@@ -79,12 +93,13 @@ impl Checked for SupplyInformation {
 }
 
 /// Body of an accept: responsibility passes at the header's `createdAt`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accept {
     /// Random.
     pub salt: Salt,
     /// The day from which the authority takes the child to live in its area.
+    #[serde(deserialize_with = "strict::deserialize_date")]
     #[schema(value_type = String, format = Date)]
     pub from: Date,
     /// How the child lives there.
@@ -102,19 +117,23 @@ impl Checked for Accept {
 }
 
 /// How the child lives there. Never the evidence itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Residence {
     /// Its kind.
     pub kind: ResidenceKind,
     /// When it is to end, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::deserialize_date_option"
+    )]
     #[schema(value_type = Option<String>, format = Date)]
     pub ends_on: Option<Date>,
 }
 
 /// Body of a decline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decline {
     /// Random.
@@ -139,7 +158,7 @@ impl Checked for Decline {
 }
 
 /// Body of a contest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contest {
     /// Random.
@@ -161,7 +180,7 @@ impl Checked for Contest {
 }
 
 /// Body of an uphold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Uphold {
     /// Random.
@@ -181,7 +200,7 @@ impl Checked for Uphold {
 }
 
 /// Body of a redirect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Redirect {
     /// Random.
@@ -206,7 +225,7 @@ impl Checked for Redirect {
 }
 
 /// Body of a withdrawal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Withdraw {
     /// Random.
@@ -226,7 +245,7 @@ impl Checked for Withdraw {
 }
 
 /// Body of a correction. It never changes who the child is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Correct {
     /// Random.

@@ -17,6 +17,16 @@ code_list! {
 }
 
 code_list! {
+    /// What sort of place an address is.
+    AddressKind, source: THIS_PROTOCOL;
+    Residential = "residential", "Home address";
+    Temporary = "temporary", "Temporary accommodation";
+    NoFixedAbode = "no-fixed-abode", "No fixed abode; a place where the child may be met";
+    Overseas = "overseas", "Outside the United Kingdom";
+    NotStated = "not-stated", "Not known";
+}
+
+code_list! {
     /// How a child is housed. No kind is a ground for refusing responsibility, and none says that a place is
     /// a refuge.
     ResidenceKind, source: THIS_PROTOCOL;

@@ -134,6 +134,25 @@ fn codes_of_this_protocol_are_kebab_case() {
     }
 }
 
+#[test]
+fn every_list_of_the_text_has_these_codes_in_this_order() {
+    let text = include_str!("../../text/04-entries.md");
+    let mut lists = 0;
+    for part in text.split("\n**").skip(1) {
+        let Some((name, table)) = part.split_once("**") else { continue };
+        if !table.contains("| code | meaning |") {
+            continue;
+        }
+        let table = table.split("\n\n").find(|block| block.starts_with("| code")).unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let written: Vec<&str> = rows.map(|(code, _)| code).collect();
+        let coded: Vec<&str> = listing(name).entries.iter().map(|entry| entry.code).collect();
+        assert_eq!(coded, written, "{name}");
+        lists += 1;
+    }
+    assert_eq!(lists, 23, "lists with a table in the text");
+}
+
 fn round_trips<T>()
 where
     T: CodeList

@@ -6,6 +6,7 @@ use super::{Authority, Availability, Directory, FORMAT, Key};
 use crate::canonical::{Json, ShapeError};
 use crate::envelope::{Envelope, Signed};
 use crate::ids::AuthorityCode;
+use crate::instant::Instant;
 use crate::signature::{KeyId, PublicKey};
 
 /// Why a directory issue is refused.
@@ -72,8 +73,8 @@ pub enum DirectoryError {
     /// A client pin is claimed by two authorities, so a caller could not be told apart.
     #[error("a client pin of authority {0} is another authority's too")]
     PinShared(AuthorityCode),
-    /// Successors without exactly one residuary one, or to nobody.
-    #[error("authority {0} needs exactly one residuary successor that stands in the directory")]
+    /// Ended without exactly one residuary successor that stands in the directory, or followed without an end.
+    #[error("authority {0} needs an end and exactly one residuary successor in the directory, or neither")]
     Residuary(AuthorityCode),
     /// An authority that answers lacks its URL, pins or keys.
     #[error("authority {0} is connected but lacks an https base URL, a pin or a key")]
@@ -96,7 +97,7 @@ pub(super) fn trusted(json: &Json, root: Option<&PublicKey>) -> Result<Signed<Di
     Ok(issue)
 }
 
-/// The issue after `held`. Implements: DIR-002
+/// The issue after `held`. Implements: DIR-001, DIR-005, DIR-006
 pub(super) fn following(
     held: &Signed<Directory>,
     envelope: Envelope<Directory>,
@@ -122,7 +123,7 @@ fn named(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
     keys.iter().copied().find(|key| key.id() == id)
 }
 
-/// Rules of one issue alone. Implements: DIR-006, DIR-007, DIR-008, DIR-012
+/// Rules of one issue alone. Implements: DIR-003
 fn stands(issue: &Directory) -> Result<(), DirectoryError> {
     if issue.format != FORMAT {
         return Err(DirectoryError::Format);
@@ -139,7 +140,7 @@ fn stands(issue: &Directory) -> Result<(), DirectoryError> {
     let policy = &issue.policy;
     let (acknowledge, decide) = (policy.acknowledge_working_days, policy.decide_working_days);
     let days = [acknowledge.standard, acknowledge.urgent, decide.standard, decide.urgent];
-    if days.contains(&0) || policy.review_working_days == 0 || policy.originating_act_working_days == 0 {
+    if days.contains(&0) || policy.review_working_days == 0 || policy.origin_act_working_days == 0 {
         return Err(DirectoryError::Policy);
     }
     let (mut codes, mut pins, mut kids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -158,13 +159,14 @@ fn stands(issue: &Directory) -> Result<(), DirectoryError> {
             return Err(DirectoryError::Unreachable(code));
         }
     }
-    let unknown = |authority: &&Authority| {
+    let unfollowed = |authority: &&Authority| {
         let residuary = authority.successors.iter().filter(|successor| successor.residuary).count();
         let known =
             authority.successors.iter().all(|next| next.code != authority.code && codes.contains(&next.code));
-        !authority.successors.is_empty() && (residuary != 1 || !known)
+        let ends = authority.valid_to.is_some();
+        residuary != usize::from(ends) || authority.successors.is_empty() == ends || !known
     };
-    match issue.authorities.iter().find(unknown) {
+    match issue.authorities.iter().find(unfollowed) {
         Some(authority) => Err(DirectoryError::Residuary(authority.code)),
         None => Ok(()),
     }
@@ -177,7 +179,7 @@ fn is_reachable(authority: &Authority) -> bool {
     authority.availability == Availability::ContactOnly || (https && !material.contains(&0))
 }
 
-/// Rules between an issue and the next: things end, nothing vanishes. Implements: DIR-013
+/// Rules between an issue and the next: things end, nothing vanishes. Implements: DIR-002, DIR-003
 fn keeps(before: &Directory, next: &Directory) -> Result<(), DirectoryError> {
     if next.issued_at < before.issued_at {
         return Err(DirectoryError::Times);
@@ -198,10 +200,88 @@ fn keeps(before: &Directory, next: &Directory) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// A retirement or revocation may be added, never moved or taken back.
+/// A retirement or revocation may be added or moved to an earlier time, never later and never taken back.
 fn only_ended(old: &Key, new: &Key) -> bool {
+    let kept =
+        |old: Option<Instant>, new: Option<Instant>| old.is_none_or(|old| new.is_some_and(|new| new <= old));
     old.public_key == new.public_key
         && old.valid_from == new.valid_from
-        && (old.retired_at.is_none() || old.retired_at == new.retired_at)
-        && (old.revoked_at.is_none() || old.revoked_at == new.revoked_at)
+        && kept(old.retired_at, new.retired_at)
+        && kept(old.revoked_at, new.revoked_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Successor;
+    use super::*;
+    use crate::example::{self, code};
+
+    #[test]
+    fn an_authority_ends_into_exactly_one_residuary_successor_or_goes_on_without_any() {
+        let stands_with = |ends: bool, successors: &[(&str, bool)]| {
+            let mut issue = example::directory();
+            issue.authorities[2].valid_to = ends.then(|| jiff::civil::date(2027, 3, 31));
+            issue.authorities[2].successors = successors
+                .iter()
+                .map(|(next, residuary)| Successor { code: code(next), residuary: *residuary })
+                .collect();
+            stands(&issue)
+        };
+        let refused = Err(DirectoryError::Residuary(code("383")));
+        assert_eq!(stands_with(false, &[]), Ok(()));
+        assert_eq!(stands_with(true, &[("373", true), ("330", false)]), Ok(()));
+        assert_eq!(stands_with(true, &[]), refused);
+        assert_eq!(stands_with(true, &[("373", true), ("330", true)]), refused);
+        assert_eq!(stands_with(true, &[("383", true)]), refused);
+        assert_eq!(stands_with(false, &[("373", true)]), refused);
+        assert_eq!(stands_with(false, &[("373", false)]), refused);
+    }
+
+    #[test]
+    fn an_authority_lives_on_its_last_london_day_and_no_longer() {
+        let mut issue = example::directory();
+        issue.authorities[0].valid_to = Some(jiff::civil::date(2027, 3, 31));
+        let live = |at: &str| issue.is_live(code("373"), example::instant(at));
+        assert!(live("2008-12-31T23:59:59Z") == live("2027-03-31T23:00:00Z"), "neither first nor last day");
+        assert!(live("2009-01-01T00:00:00Z") && live("2027-03-31T22:59:59Z"), "summer time has begun");
+        assert!(
+            !live("2027-03-31T23:00:00Z")
+                && !issue.is_live(code("301"), example::instant("2026-11-24T09:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn dates_of_an_issue_have_one_spelling() {
+        let json = example::signed_directory().to_json().into_value();
+        for (place, wrong) in [
+            ("/directory/authorities/0/validFrom", "20090101"),
+            ("/directory/policy/holidaysThrough", "2028-12-31T00:00:00"),
+            ("/directory/policy/bankHolidays/0", "20240101"),
+        ] {
+            let mut changed = json.clone();
+            *changed.pointer_mut(place).unwrap() = serde_json::json!(wrong);
+            let read = Envelope::<Directory>::read(&Json::from_typed(&changed).unwrap());
+            assert!(read.is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_a_key_moves_to_an_earlier_time_only() {
+        let key = |retired: Option<&str>, revoked: Option<&str>| Key {
+            retired_at: retired.map(example::instant),
+            revoked_at: revoked.map(example::instant),
+            ..example::directory().authorities[0].keys[0].clone()
+        };
+        let (early, late) = (Some("2027-01-01T00:00:00Z"), Some("2027-02-01T00:00:00Z"));
+        for (old, new, kept) in [
+            (None, early, true),
+            (late, early, true),
+            (early, early, true),
+            (early, late, false),
+            (early, None, false),
+        ] {
+            assert_eq!(only_ended(&key(old, None), &key(new, None)), kept, "retired {old:?} {new:?}");
+            assert_eq!(only_ended(&key(None, old), &key(None, new)), kept, "revoked {old:?} {new:?}");
+        }
+    }
 }

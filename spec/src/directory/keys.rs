@@ -33,7 +33,7 @@ pub enum KeyStanding {
 }
 
 impl Key {
-    /// What the key is worth for something received at `at`. Implements: SIG-010
+    /// What the key is worth for something received at `at`. Implements: SIG-005
     pub fn standing(&self, at: Instant) -> KeyStanding {
         if self.revoked_at.is_some_and(|revoked| at >= revoked) {
             KeyStanding::Revoked
@@ -47,13 +47,15 @@ impl Key {
 
 impl Directory {
     /// The key of that name that speaks for `authority`: its own, or its residuary successor's.
+    ///
+    /// Implements: SIG-004, DIR-010
     pub fn key(&self, authority: AuthorityCode, id: KeyId) -> Option<&Key> {
         self.line(authority).flat_map(|holder| &holder.keys).find(|key| key.kid == id)
     }
 
     /// Holds when the author's key made the entry's signature and was valid at `received_at`.
     ///
-    /// Implements: SIG-007, SIG-008
+    /// Implements: SIG-004, SIG-005
     pub fn check_entry(&self, entry: &Entry, received_at: Instant) -> Result<(), KeyError> {
         let author = entry.header().author;
         let key = self.speaking(author, entry.signature().key(), received_at)?;
@@ -61,6 +63,8 @@ impl Directory {
     }
 
     /// The document, when a key of `authority` that was valid at `at` signed it.
+    ///
+    /// Implements: SIG-004, SIG-005
     pub fn check_document<T: Document>(
         &self,
         document: Envelope<T>,

@@ -106,10 +106,10 @@ fn offer() -> Value {
             enquiry("home-visit", "2026-10-20", "no-trace"),
             enquiry("agency-databases", "2026-11-02", "trace-possible"),
         ],
-        "risks": ["child-in-need"],
+        "risks": ["previously-known-to-social-care"],
         "contacts": { "officer": officer("R. Okafor", "01632 960101") },
         "legalBasis": [{ "code": "education-act-1996-s436a", "asOf": "2026-11-24" }],
         "moveEvidence": [{ "kind": "parent-statement", "on": "2026-11-19", "detail": "Parent says they have moved" }],
-        "believedAddress": { "lines": ["1 Example Street"], "postcode": "XX1 1XX" },
+        "believedAddress": { "addressKind": "residential", "lines": ["1 Example Street"], "postcode": "XX1 1XX" },
     })
 }

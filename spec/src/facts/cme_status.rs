@@ -71,7 +71,7 @@ impl CmeStatus {
 /// The status of a child on a date, from the facts alone.
 ///
 /// Where several rules apply, the one named is the first in the order of this function; the status is the
-/// same in any order.
+/// same in any order. Implements: FCT-002, FCT-003
 pub fn cme_status(facts: &Facts, on: Date) -> CmeStatus {
     match not_cme_rule(facts, on) {
         Some(rule) => CmeStatus::NotCme(rule),

@@ -28,6 +28,8 @@ const ENDS_AT_YEARS: i64 = 16;
 const SEPTEMBER: i8 = 9;
 
 /// Where `on` lies relative to the compulsory school age of a child born on `date_of_birth`.
+///
+/// Implements: FCT-001
 pub fn compulsory_school_age(date_of_birth: Date, on: Date) -> CompulsorySchoolAge {
     if on < compulsory_school_age_starts_on(date_of_birth) {
         CompulsorySchoolAge::Below

@@ -27,6 +27,8 @@ pub fn duration_band(days: u32) -> DurationBand {
 }
 
 /// The band of the time from `start` to `on`; `Unknown` where the start is not known or lies after `on`.
+///
+/// Implements: FCT-004
 pub fn duration_band_between(start: Option<Date>, on: Date) -> DurationBand {
     start
         .and_then(|start| u32::try_from(start.duration_until(on).as_hours() / 24).ok())

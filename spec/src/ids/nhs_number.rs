@@ -41,6 +41,7 @@ impl NhsNumber {
 impl FromStr for NhsNumber {
     type Err = IdError;
 
+    /// Implements: IDN-004
     fn from_str(text: &str) -> Result<Self, IdError> {
         let digits: String =
             text.chars().filter(|character| !character.is_whitespace() && *character != '-').collect();

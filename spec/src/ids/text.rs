@@ -7,6 +7,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use jiff::civil::Date;
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 /// Leaves the value that `parse` makes of a text; any other kind of value, and any refusal of `parse`,
@@ -70,15 +72,29 @@ where
     }
 }
 
-/// A calendar date written `YYYY-MM-DD` and in no other form; for personal dates, whose text no error may
-/// repeat.
-pub(crate) fn deserialize_date<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<jiff::civil::Date, D::Error> {
+/// A calendar date written `YYYY-MM-DD` and in no other form: `jiff` alone would also take `20260514` and
+/// dates with a time. No error repeats the text, which may be a date of birth.
+pub(crate) fn deserialize_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
     deserialize(deserializer, |text| {
-        text.parse::<jiff::civil::Date>()
+        text.parse::<Date>()
             .ok()
             .filter(|date| date.to_string() == text)
             .ok_or("a date written YYYY-MM-DD is needed")
     })
 }
+
+/// The same for a date that can be absent.
+pub(crate) fn deserialize_date_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Date>, D::Error> {
+    Ok(Option::<StrictDate>::deserialize(deserializer)?.map(|date| date.0))
+}
+
+/// The same for a list of dates.
+pub(crate) fn deserialize_dates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Date>, D::Error> {
+    Ok(Vec::<StrictDate>::deserialize(deserializer)?.into_iter().map(|date| date.0).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct StrictDate(#[serde(deserialize_with = "deserialize_date")] Date);

@@ -97,6 +97,7 @@ impl Upn {
 impl FromStr for Upn {
     type Err = IdError;
 
+    /// Implements: IDN-003
     fn from_str(text: &str) -> Result<Self, IdError> {
         if let Some(index) = text.chars().position(|character| !character.is_ascii()) {
             return Err(IdError::WrongCharacter { position: index + 1 });

@@ -5,7 +5,7 @@
 
 use super::{Ledger, Refusal, apply};
 use crate::directory::{Directory, KeyError};
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::envelope::Signed;
 use crate::ids::AuthorityCode;
 use crate::instant::Instant;
@@ -21,11 +21,14 @@ pub enum AppendError {
     /// The sequencer's receipt is not there.
     #[error("the sequencer's receipt is missing")]
     ReceiptMissing,
-    /// A receipt is for another entry, or its signature does not hold.
+    /// A receipt is for another entry or by neither party, or its signature does not hold.
     #[error("a receipt does not hold, or is for another entry")]
     ReceiptInvalid,
+    /// Erased, and not in a ledger yet: nobody could have judged it.
+    #[error("the entry's body is missing")]
+    BodyMissing,
     /// Dated too far ahead.
-    #[error("createdAt is further ahead than the allowed clock skew")]
+    #[error("createdAt or receivedAt is further ahead than the allowed clock skew")]
     Skew,
     /// A rule of the ledger.
     #[error(transparent)]
@@ -48,7 +51,7 @@ impl Refusal {
 }
 
 impl AppendError {
-    /// The problem that a peer is told. Implements: TRN-022
+    /// The problem that a peer is told. Implements: TRN-020
     pub fn problem(&self) -> Problem {
         let kind = match self {
             Self::Key(KeyError::Unknown(_)) => ProblemType::KeyUnknown,
@@ -56,6 +59,7 @@ impl AppendError {
             Self::Key(KeyError::Signature(_)) => ProblemType::SignatureInvalid,
             Self::ReceiptMissing => ProblemType::ReceiptMissing,
             Self::ReceiptInvalid => ProblemType::ReceiptInvalid,
+            Self::BodyMissing => ProblemType::BodyMissing,
             Self::Skew => ProblemType::CreatedAtSkew,
             Self::Refused(refusal) => refusal.problem_type(),
         };
@@ -69,24 +73,53 @@ impl AppendError {
 
 /// Holds when a new entry's author signed it with a key valid now, and its date is not too far ahead.
 ///
-/// Implements: SIG-009, ENT-007
+/// A receipt that the author itself gave for it is checked; one by anybody else has no business here.
+///
+/// Implements: SIG-005, RCP-006, RCP-010, ENT-002
 pub fn check_proposed(entry: &Entry, directory: &Directory, now: Instant) -> Result<(), AppendError> {
+    if matches!(entry.body(), Body::Erased { .. }) {
+        return Err(AppendError::BodyMissing);
+    }
     directory.check_entry(entry, now)?;
-    check_skew(entry, directory, now)
+    check_receipts(entry, directory)?;
+    check_skew(entry.header().created_at, directory, now)
 }
 
-fn check_skew(entry: &Entry, directory: &Directory, now: Instant) -> Result<(), AppendError> {
+/// Holds when every receipt that came with the entry is by a party, for this entry, under a key that was
+/// valid when it was given. Implements: RCP-006, SIG-004, SIG-005
+fn check_receipts(entry: &Entry, directory: &Directory) -> Result<(), AppendError> {
+    let header = entry.header();
+    for receipt in entry.receipts() {
+        let content = receipt.content();
+        let by = content.by;
+        if ![header.author, header.recipient].contains(&by) || !content.is_for(entry) {
+            return Err(AppendError::ReceiptInvalid);
+        }
+        directory.check_document(receipt.clone(), by, content.received_at).map_err(of_receipt)?;
+    }
+    Ok(())
+}
+
+fn of_receipt(error: KeyError) -> AppendError {
+    match error {
+        KeyError::Signature(_) => AppendError::ReceiptInvalid,
+        other => AppendError::Key(other),
+    }
+}
+
+fn check_skew(told: Instant, directory: &Directory, now: Instant) -> Result<(), AppendError> {
     let latest = now.plus_seconds(i64::from(directory.policy.clock_skew_seconds_max));
-    if entry.header().created_at > latest { Err(AppendError::Skew) } else { Ok(()) }
+    if told > latest { Err(AppendError::Skew) } else { Ok(()) }
 }
 
 /// The ledger after an entry that came with the sequencer's receipt, seen by the party `reader` at `now`.
 ///
 /// A key that was retired since is judged at the sequencer's receipt: retiring is routine, and an entry may
-/// be on its way for weeks. A key that was revoked by now is refused for whatever the other party wrote:
-/// its holder can date things back.
+/// be on its way for weeks. A key of the other party that was revoked by now vouches for nothing new, since
+/// its holder can date things back; only the reader's own receipt from before the revocation, which a restored
+/// reader gets back with the entry, still does.
 ///
-/// Implements: DLV-008, SIG-011
+/// Implements: DLV-013, LED-003, LED-009, RCP-005, RCP-010, SIG-005, SIG-006
 pub fn check_delivered(
     ledger: Option<&Ledger>,
     entry: &Entry,
@@ -97,21 +130,137 @@ pub fn check_delivered(
     let header = entry.header();
     let sequencer = ledger.map_or(header.recipient, |ledger| ledger.terms.receiving);
     let receipt = entry.receipt_by(sequencer).ok_or(AppendError::ReceiptMissing)?.clone();
-    let received_at = receipt.content().received_at;
-    let receipt_key = receipt.key();
-    let receipt = directory.check_document(receipt, sequencer, received_at).map_err(|error| match error {
-        KeyError::Signature(_) => AppendError::ReceiptInvalid,
-        other => AppendError::Key(other),
-    })?;
+    let (receipt_key, received_at) = (receipt.key(), receipt.content().received_at);
     directory.check_entry(entry, received_at)?;
-    let revoked = |authority: AuthorityCode, key| {
-        let key = directory.key(authority, key);
-        authority != reader && key.is_some_and(|key| key.revoked_at.is_some_and(|revoked| revoked <= now))
-    };
-    if revoked(header.author, entry.signature().key()) || revoked(sequencer, receipt_key) {
-        return Err(AppendError::Key(KeyError::NotValid(header.author)));
+    check_receipts(entry, directory)?;
+    let receipt = directory.check_document(receipt, sequencer, received_at).map_err(of_receipt)?;
+    let vouched_at = entry.receipt_by(reader).map(|own| own.content().received_at);
+    for (authority, id) in [(header.author, entry.signature().key()), (sequencer, receipt_key)] {
+        let revoked_at = directory.key(authority, id).and_then(|key| key.revoked_at);
+        let counts = revoked_at.is_none_or(|revoked_at| {
+            authority == reader || now < revoked_at || vouched_at.is_some_and(|at| at < revoked_at)
+        });
+        if !counts {
+            return Err(AppendError::Key(KeyError::NotValid(authority)));
+        }
     }
-    check_skew(entry, directory, now)?;
+    check_skew(header.created_at.max(received_at), directory, now)?;
     let next = apply(ledger, entry, receipt.content())?;
     Ok((next, receipt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::EntryType as E;
+    use crate::envelope::Envelope;
+    use crate::example::{self, Story, code, instant};
+
+    fn now() -> Instant {
+        instant("2026-11-25T09:00:00Z")
+    }
+
+    fn with_revoked(authority: &str, at: &str) -> Directory {
+        let mut directory = example::directory();
+        for record in directory.authorities.iter_mut().filter(|record| record.code == code(authority)) {
+            record.keys[0].revoked_at = Some(instant(at));
+        }
+        directory
+    }
+
+    /// The newest entry of a story, delivered to `reader` after the ones before it.
+    fn delivered(entry: &Entry, before: &Story, directory: &Directory, reader: &str) -> Option<ProblemType> {
+        let checked = check_delivered(Some(before.ledger()), entry, directory, code(reader), now());
+        checked.err().and_then(|error| error.problem().registered())
+    }
+
+    fn accept() -> (Story, Entry) {
+        let before = Story::offered();
+        let accept = before.clone().then(E::Accept).entries()[1].clone();
+        (before, accept)
+    }
+
+    #[test]
+    fn takes_a_delivery_with_the_sequencers_receipt_and_none_without() {
+        let (before, accept) = accept();
+        let directory = example::directory();
+        assert_eq!(delivered(&accept, &before, &directory, "373"), None);
+        let bare = accept.clone().without_receipts();
+        assert_eq!(delivered(&bare, &before, &directory, "373"), Some(ProblemType::ReceiptMissing));
+    }
+
+    #[test]
+    fn every_receipt_is_by_a_party_for_this_entry_and_genuine() {
+        let (before, accept) = accept();
+        let directory = example::directory();
+        let sequencers = accept.receipt_by(code("330")).unwrap().clone();
+        let second = |by: &str, key: &str, sequence: u64| {
+            let mut content = sequencers.content().clone();
+            (content.by, content.sequence) = (code(by), sequence);
+            let receipt = Envelope::sign(content, &example::signing_key(key));
+            accept.clone().without_receipts().with_receipt(sequencers.clone()).with_receipt(receipt)
+        };
+        assert_eq!(delivered(&second("373", "373", 1), &before, &directory, "373"), None);
+        for (by, key, sequence) in [("383", "383", 1), ("373", "373", 0)] {
+            let entry = second(by, key, sequence);
+            assert_eq!(delivered(&entry, &before, &directory, "373"), Some(ProblemType::ReceiptInvalid));
+            assert_eq!(check_proposed(&entry, &directory, now()), Err(AppendError::ReceiptInvalid));
+        }
+        let foreign = delivered(&second("373", "330", 1), &before, &directory, "373");
+        assert_eq!(foreign, Some(ProblemType::KeyUnknown), "a key of the other party");
+    }
+
+    #[test]
+    fn a_revoked_key_of_the_other_party_counts_only_with_the_readers_own_older_receipt() {
+        let (before, accept) = accept();
+        let own = accept.receipt_by(code("373")).unwrap().clone();
+        let sequencers = accept.receipt_by(code("330")).unwrap().clone();
+        assert!(own.content().received_at < instant("2026-11-24T12:00:00Z"));
+        let unvouched = accept.clone().without_receipts().with_receipt(sequencers);
+        let directory = with_revoked("330", "2026-11-24T12:00:00Z");
+        assert_eq!(delivered(&accept, &before, &directory, "373"), None);
+        assert_eq!(delivered(&unvouched, &before, &directory, "373"), Some(ProblemType::KeyNotValid));
+        let later = with_revoked("330", "2026-11-25T09:00:01Z");
+        assert_eq!(delivered(&unvouched, &before, &later, "373"), None, "not revoked yet");
+        let earlier = with_revoked("330", "2026-11-24T09:30:00Z");
+        assert_eq!(delivered(&accept, &before, &earlier, "373"), Some(ProblemType::KeyNotValid));
+    }
+
+    #[test]
+    fn neither_date_of_an_entry_lies_too_far_ahead() {
+        let (before, accept) = accept();
+        let directory = example::directory();
+        let at = |seconds: i64| {
+            let received_at = accept.receipt_by(code("330")).unwrap().content().received_at;
+            let now = received_at.plus_seconds(-seconds);
+            check_delivered(Some(before.ledger()), &accept, &directory, code("373"), now).map(|_| ())
+        };
+        assert_eq!(at(300), Ok(()));
+        assert_eq!(at(301), Err(AppendError::Skew), "createdAt is within, receivedAt is not");
+        let created_at = accept.header().created_at;
+        assert_eq!(check_proposed(&accept, &directory, created_at.plus_seconds(-300)), Ok(()));
+        assert_eq!(
+            check_proposed(&accept, &directory, created_at.plus_seconds(-301)),
+            Err(AppendError::Skew)
+        );
+    }
+
+    #[test]
+    fn an_erased_body_is_delivered_and_never_proposed() {
+        let (before, accept) = accept();
+        let erased = accept.erased(now());
+        let directory = example::directory();
+        assert_eq!(delivered(&erased, &before, &directory, "373"), None);
+        assert_eq!(check_proposed(&erased, &directory, now()), Err(AppendError::BodyMissing));
+    }
+
+    #[test]
+    fn a_delivery_that_breaks_a_rule_is_refused_as_a_proposal_is() {
+        let before = Story::offered();
+        let key = example::signing_key("330");
+        let outcome = before.draft(E::Outcome, "330", &key, example::body(E::Outcome));
+        let receipt = before.receipt(&outcome, "330");
+        let told = delivered(&outcome.with_receipt(receipt), &before, &example::directory(), "373");
+        assert_eq!(told, Some(ProblemType::NotAllowedInStage));
+    }
 }

@@ -40,7 +40,7 @@ pub struct Due {
 }
 
 impl Due {
-    /// Holds when the time is over. Overdue is said, and changes nothing. Implements: CLK-010
+    /// Holds when the time is over. Overdue is said, and changes nothing.
     pub fn is_overdue(&self, now: Instant) -> bool {
         now >= self.expires_at
     }
@@ -62,7 +62,7 @@ pub enum DueError {
 /// `policy` gives the policy of a directory issue by its number: each clock runs under the issue named in
 /// the receipt that started it, so that two servers with different newest issues find the same day.
 ///
-/// Implements: CLK-002, CLK-004, CLK-005, CLK-006, CLK-007
+/// Implements: CLK-001, CLK-004
 pub fn due<'a>(ledger: &Ledger, policy: impl Fn(u64) -> Option<&'a Policy>) -> Result<Vec<Due>, DueError> {
     let terms = &ledger.terms;
     let running = |clock: Clock, start: ClockStart| -> Result<Due, DueError> {
@@ -71,7 +71,7 @@ pub fn due<'a>(ledger: &Ledger, policy: impl Fn(u64) -> Option<&'a Policy>) -> R
             Clock::Acknowledge => (policy.acknowledge_working_days.of(terms.clock_class), terms.receiving),
             Clock::Decide => (policy.decide_working_days.of(terms.clock_class), terms.receiving),
             Clock::Review => (policy.review_working_days, terms.receiving),
-            Clock::OriginatingAct => (policy.originating_act_working_days, terms.originating),
+            Clock::OriginatingAct => (policy.origin_act_working_days, terms.originating),
         };
         let calendar = WorkingDays::new(policy.bank_holidays.iter().copied(), policy.holidays_through);
         let deadline = calendar.deadline(start.at.timestamp(), u32::from(days))?;

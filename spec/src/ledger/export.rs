@@ -26,7 +26,7 @@ impl Export<'_> {
     /// The file's text: one line for each entry, everything in canonical form, so that a changed byte is a
     /// changed value.
     ///
-    /// Implements: VER-010
+    /// Implements: VER-001, RCV-012
     pub fn to_text(&self) -> String {
         let head = self.head.content();
         let lines = |items: &[Entry]| {

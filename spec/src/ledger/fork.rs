@@ -43,7 +43,7 @@ pub fn bears_the_sequencers_signature(
     by_author || by_receipt()
 }
 
-/// The fork that two entries prove, if they do. Implements: RCV-010
+/// The fork that two entries prove, if they do.
 pub fn proven_by(a: &Entry, b: &Entry, receiving: AuthorityCode, directory: &Directory) -> Option<Fork> {
     let (left, right) = (a.header(), b.header());
     let one_place = left.transfer == right.transfer && left.sequence == right.sequence;
@@ -63,7 +63,7 @@ pub fn proven_by(a: &Entry, b: &Entry, receiving: AuthorityCode, directory: &Dir
 /// entries in order, with receipts. With an accept the receiving authority is responsible; without one it
 /// is the originating authority: never nobody.
 ///
-/// Implements: RCV-011
+/// Implements: LED-011
 pub fn accepted_at(trunk: Option<&Ledger>, branches: &[&[Entry]], directory: &Directory) -> Option<Instant> {
     let before = trunk.and_then(|trunk| trunk.state.acceptance()).map(|acceptance| acceptance.at);
     before.or_else(|| branches.iter().filter_map(|branch| accept_in(trunk, branch, directory)).min())

@@ -72,6 +72,46 @@ fn allows_exactly_what_the_table_allows_at_every_stage() {
 }
 
 #[test]
+fn the_table_is_the_one_of_the_text() {
+    let text = include_str!("../../text/05-ledger.md");
+    let table = text.split("| type | author | ").nth(1).unwrap();
+    let mut lines = table.lines();
+    let columns: Vec<Vec<Stage>> = lines
+        .next()
+        .unwrap()
+        .trim_end_matches(" |")
+        .split(" | ")
+        .map(|names| {
+            let stage = |name| *Stage::ALL.iter().find(|stage| stage.code() == name).unwrap();
+            names.split(", ").map(stage).collect()
+        })
+        .collect();
+    let mut rows = 0;
+    for line in lines.skip(1).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let kind: EntryType = cells[0].parse().unwrap();
+        for (stages, cell) in columns.iter().zip(&cells[2..]) {
+            for stage in stages {
+                let by = |author: &str, role: &str| {
+                    let next = try_next(&story_at(*stage), kind, author).map(|ledger| ledger.stage().code());
+                    let expected = match cell.trim_end_matches(", once") {
+                        "-" => None,
+                        "same" => Some(stage.code()),
+                        next => Some(next),
+                    };
+                    let expected = expected.filter(|_| cells[1] == role || cells[1] == "either");
+                    assert_eq!(next.ok(), expected, "{kind} by {role} while {stage}");
+                };
+                by("330", "receiving");
+                by("373", "originating");
+            }
+        }
+        rows += 1;
+    }
+    assert_eq!(rows, E::ALL.len() - 1, "every type but the offer");
+}
+
+#[test]
 fn a_ledger_begins_with_an_offer_and_with_nothing_else() {
     for kind in E::ALL {
         let story = Story::new(1);
@@ -79,6 +119,27 @@ fn a_ledger_begins_with_an_offer_and_with_nothing_else() {
         let outcome = apply(None, &entry, story.receipt(&entry, "330").content());
         assert_eq!(outcome.is_ok(), kind == E::Offer, "{kind}");
     }
+}
+
+#[test]
+fn an_offer_follows_other_ledgers_in_one_way_at_most() {
+    let story = Story::new(1);
+    let key = example::signing_key("373");
+    let begun = |change: &dyn Fn(&mut Header)| {
+        let mut header = story.draft(E::Offer, "373", &key, example::body(E::Offer)).header().clone();
+        change(&mut header);
+        let entry = Entry::sign(header, example::body(E::Offer), &key);
+        apply(None, &entry, story.receipt(&entry, "330").content())
+    };
+    let link = LedgerPoint {
+        transfer: example::transfer(2),
+        sequence: 3,
+        header_digest: crate::digest::Digest::of(b"a head"),
+    };
+    assert!(begun(&|header| header.preceded_by = Some(link)).is_ok());
+    assert!(begun(&|header| header.successor_of = Some(vec![link, link])).is_ok());
+    let both = begun(&|header| (header.preceded_by, header.supersedes) = (Some(link), Some(link)));
+    assert_eq!(both, Err(Refusal::HeaderChanged));
 }
 
 #[test]
@@ -106,6 +167,16 @@ fn responsibility_passes_at_the_accept_and_stays_through_outcome_and_retraction(
 }
 
 #[test]
+fn the_next_offer_counts_one_further_only_after_an_accept() {
+    let epoch = |stage| story_at(stage).ledger().next_responsibility().epoch;
+    assert_eq!([Stage::Accepted, Stage::Settled].map(epoch), [2, 2]);
+    assert_eq!(
+        [Stage::Declined, Stage::Upheld, Stage::Redirected, Stage::Withdrawn].map(epoch),
+        [1, 1, 1, 1]
+    );
+}
+
+#[test]
 fn refuses_what_the_offer_fixed_when_it_changes() {
     let story = story_at(Stage::Offered);
     let key = example::signing_key("330");
@@ -121,6 +192,14 @@ fn refuses_what_the_offer_fixed_when_it_changes() {
     assert_eq!(altered(&|header| header.clock_class = ClockClass::Urgent), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.protocol = "1.1".to_owned()), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.author = code("383")), Refusal::HeaderChanged);
+    let link = LedgerPoint {
+        transfer: example::transfer(2),
+        sequence: 0,
+        header_digest: story.ledger().head.header_digest,
+    };
+    assert_eq!(altered(&|header| header.preceded_by = Some(link)), Refusal::HeaderChanged);
+    assert_eq!(altered(&|header| header.supersedes = Some(link)), Refusal::HeaderChanged);
+    assert_eq!(altered(&|header| header.successor_of = Some(vec![link, link])), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.sequence = 2), Refusal::Sequence);
     assert_eq!(altered(&|header| header.previous = Some(crate::digest::Digest::of(b"x"))), Refusal::Previous);
     assert_eq!(

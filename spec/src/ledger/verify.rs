@@ -10,7 +10,7 @@ use super::fork::{self, Fork};
 use super::{Ledger, Refusal, Stage, apply};
 use crate::canonical::{DecodeError, Json, Limits, ShapeError};
 use crate::directory::{Directory, KeyStanding};
-use crate::entry::{Body, Entry, EntryError, EntryType, HeadRef};
+use crate::entry::{Body, Entry, EntryError, EntryType, HeadRef, ResponsibilityRef};
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
 use crate::instant::{Instant, TransferId};
@@ -56,7 +56,7 @@ fn near(sequence: Option<u64>) -> String {
 }
 
 impl LedgerFile {
-    /// Reads an export. Implements: VER-001
+    /// Reads an export. Implements: VER-003
     pub fn read(bytes: &[u8]) -> Result<Self, LedgerFileError> {
         let json = Json::decode(bytes, &Limits::COLLECTION).map_err(|cause| {
             let sequence = cause.position().and_then(|place| entry_at(bytes, place));
@@ -166,7 +166,7 @@ pub struct Passed {
     pub received_by_originating: Option<Instant>,
 }
 
-/// What a sound ledger proves.
+/// What a sound ledger proves. Implements: LED-012, VER-009
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
@@ -176,6 +176,8 @@ pub struct Proof {
     pub originating: AuthorityCode,
     /// The party that was asked.
     pub receiving: AuthorityCode,
+    /// The responsibility, and which hand-over of it this is.
+    pub responsibility: ResponsibilityRef,
     /// Where the ledger stands.
     pub stage: Stage,
     /// Who is responsible.
@@ -198,7 +200,21 @@ pub struct Proof {
     pub forks: Vec<Fork>,
 }
 
-/// Verifies the whole ledger. Implements: VER-002, VER-003
+/// The authorities that offered, when two ledgers hold an accept for one and the same hand-over: whoever offered
+/// the child twice is named by its own signatures.
+///
+/// Implements: VER-008
+pub fn offered_twice(a: &Proof, b: &Proof) -> Option<[AuthorityCode; 2]> {
+    let twice = a.transfer != b.transfer
+        && a.responsibility == b.responsibility
+        && a.passed.is_some()
+        && b.passed.is_some();
+    twice.then_some([a.originating, b.originating])
+}
+
+/// Verifies the whole ledger from headers and receipts, which erasing leaves as they were.
+///
+/// Implements: VER-002, VER-003, VER-004, VER-005, VER-009
 pub fn verify(file: &LedgerFile, directory: &Directory) -> Result<Proof, Vec<Finding>> {
     let mut check =
         Check { file, directory, findings: Vec::new(), disputed: Vec::new(), closed_through: None };
@@ -268,7 +284,7 @@ impl Check<'_> {
         sound
     }
 
-    /// Implements: VER-004, VER-005, VER-006
+    /// Implements: VER-003, SIG-004
     fn signatures(&self, entry: &Entry) -> Result<Worth, String> {
         let header = entry.header();
         if header.transfer != self.file.transfer
@@ -343,9 +359,12 @@ impl Check<'_> {
     }
 
     /// The chain from the offer to the newest entry; stops at the first entry that does not follow.
+    ///
+    /// Beside the ledger without its disputed entries runs the one that both parties saw before anyone doubted
+    /// them: an entry that only this one allows rests on what is disputed, one that neither allows is a fault.
     fn chain(&mut self, entries: Vec<(Entry, Worth)>) -> Option<Chain> {
         let complete = entries.len() == self.file.entries.len();
-        let mut ledger: Option<Ledger> = None;
+        let (mut ledger, mut as_seen): (Option<Ledger>, Option<Ledger>) = (None, None);
         let mut chain = Chain { entries: Vec::new(), states: Vec::new() };
         for (entry, worth) in entries {
             let sequence = entry.header().sequence;
@@ -353,6 +372,7 @@ impl Check<'_> {
                 break; // the fault before it is already named
             }
             let Some(receipt) = entry.receipt_by(self.file.receiving) else { break };
+            let seen = apply(as_seen.as_ref(), &entry, receipt.content());
             match (apply(ledger.as_ref(), &entry, receipt.content()), worth, &mut ledger) {
                 (Ok(next), Worth::Good, ledger) => *ledger = Some(next),
                 (Ok(next), Worth::Disputed(why), ledger) => {
@@ -363,7 +383,7 @@ impl Check<'_> {
                         Some(ledger) => pass_over(ledger, &entry),
                     }
                 }
-                (Err(Refusal::NotAllowed { .. }), _, Some(ledger)) if !self.disputed.is_empty() => {
+                (Err(Refusal::NotAllowed { .. }), _, Some(ledger)) if seen.is_ok() => {
                     let why = "it rests on a disputed entry".to_owned();
                     self.disputed.push(Disputed { sequence, why });
                     pass_over(ledger, &entry);
@@ -372,6 +392,11 @@ impl Check<'_> {
                     self.fault(sequence, refusal.to_string());
                     break;
                 }
+            }
+            match (seen, &mut as_seen) {
+                (Ok(next), as_seen) => *as_seen = Some(next),
+                (Err(_), Some(as_seen)) => pass_over(as_seen, &entry),
+                (Err(_), None) => {}
             }
             if ledger.as_ref().is_some_and(|ledger| ledger.stage().is_closed()) {
                 self.closed_through = Some(sequence);
@@ -386,18 +411,22 @@ impl Check<'_> {
         (complete && self.findings.is_empty()).then_some(chain)
     }
 
-    /// Implements: VER-008
+    /// Implements: VER-003
     fn erasures(&mut self, entries: &[Entry]) {
         for entry in entries {
             let sequence = entry.header().sequence;
-            let open = self.closed_through.is_none_or(|closed| sequence > closed);
+            // A fork ends a ledger too: it takes no more entries.
+            let open =
+                self.file.forks.is_empty() && self.closed_through.is_none_or(|closed| sequence > closed);
             if matches!(entry.body(), Body::Erased { .. }) && open {
                 self.fault(sequence, "its body is erased although the case is open");
             }
         }
     }
 
-    /// The exporter's own word on where its copy ends: it shows a file that was cut short. Implements: VER-007
+    /// The exporter's own word on where its copy ends: it shows a file that was cut short.
+    ///
+    /// Implements: VER-006, VER-007
     fn head(&mut self, ledger: &Ledger) {
         let Ok((head, _)) = self.signed_head(&self.file.head) else {
             self.fault(None, "the exporter's signed head does not hold");
@@ -456,7 +485,7 @@ impl Check<'_> {
         Some(originating?.min(receiving?))
     }
 
-    /// Implements: VER-009
+    /// Implements: LED-011, VER-003
     fn forks(&mut self, chain: &Chain) -> Option<Forked> {
         let mut forked: Option<Forked> = None;
         for branch in &self.file.forks {
@@ -490,7 +519,7 @@ struct Forked {
     accepted_at: Option<Instant>,
 }
 
-/// The head moves on; the state does not.
+/// The head moves on; the state does not. Implements: LED-010
 fn pass_over(ledger: &mut Ledger, entry: &Entry) {
     ledger.head = entry.point();
 }
@@ -531,6 +560,7 @@ fn proof(
         transfer: terms.transfer,
         originating: terms.originating,
         receiving: terms.receiving,
+        responsibility: terms.responsibility,
         stage: ledger.stage(),
         responsible: if passed_at.is_some() { terms.receiving } else { terms.originating },
         as_of: ledger.head,

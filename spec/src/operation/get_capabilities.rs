@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::ids::AuthorityCode;
 
 /// What an authority's server can do.
@@ -26,6 +27,8 @@ pub struct Capabilities {
     /// Directory issue it works by.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
+    /// Digest of that issue's `directory` object: peers that hold another issue of this number find out.
+    pub directory_digest: Digest,
 }
 
 /// Limits that a peer can rely on.

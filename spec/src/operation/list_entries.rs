@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::canonical::{Json, ShapeError};
 use crate::instant::TransferId;
-use crate::openapi::LedgerEntry;
+use crate::openapi::{LedgerEntry, SignedHead};
 use crate::problem::ProblemType as P;
 
 /// Entries of one page when the caller names no number.
@@ -19,16 +19,42 @@ pub struct EntryPage {
     pub entries: Vec<Json>,
     /// Whether the ledger goes on after this page.
     pub more: bool,
+    /// The answering authority's signed head, made for this answer.
+    #[schema(value_type = SignedHead)]
+    pub head: Json,
+    /// Further branches of a forked ledger, each from the place where it parts; empty when there is no fork.
+    #[schema(value_type = Vec<Branch>)]
+    pub forks: Vec<Json>,
+}
+
+/// A further branch of a forked ledger.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Branch {
+    /// Its entries in order, from the place where it parts from the main copy.
+    #[schema(value_type = Vec<LedgerEntry>)]
+    pub entries: Vec<Json>,
 }
 
 impl EntryPage {
-    /// Reads a page; the entries are kept as received.
+    /// Reads a page; entries, head and branches are kept as received.
     pub fn read(json: &Json) -> Result<Self, ShapeError> {
+        let missing = |name: &str| ShapeError::at(format!("/{name}"));
+        let list = |name: &str| -> Result<Vec<Json>, ShapeError> {
+            let list = json.member(name).ok_or_else(|| missing(name))?;
+            let count = list.value().as_array().ok_or_else(|| missing(name))?.len();
+            Ok((0..count).filter_map(|index| list.item(index)).collect())
+        };
         let more = json.member("more").and_then(|more| more.value().as_bool());
-        let list = json.member("entries").ok_or_else(|| ShapeError::at("/entries"))?;
-        let count = list.value().as_array().ok_or_else(|| ShapeError::at("/entries"))?.len();
-        let entries = (0..count).filter_map(|index| list.item(index)).collect();
-        Ok(Self { entries, more: more.ok_or_else(|| ShapeError::at("/more"))? })
+        Ok(Self {
+            entries: list("entries")?,
+            more: more.ok_or_else(|| missing("more"))?,
+            head: json
+                .member("head")
+                .filter(|head| head.value().is_object())
+                .ok_or_else(|| missing("head"))?,
+            forks: list("forks")?,
+        })
     }
 }
 

@@ -9,6 +9,15 @@ use crate::problem::ProblemType as P;
 /// Heads of one page.
 pub const PAGE_ITEMS: u64 = 200;
 
+/// Characters of the longest cursor.
+pub const CURSOR_CHARS_MAX: usize = 64;
+
+/// Whether a text can be a cursor: what a client puts into a URL as it is.
+pub fn is_cursor(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=CURSOR_CHARS_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// Heads in the order in which the ledgers last changed.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -20,7 +29,7 @@ pub struct HeadPage {
     #[schema(value_type = Vec<SignedHead>)]
     pub heads: Vec<Json>,
     /// Cursor for the next call.
-    #[schema(max_length = 64)]
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub next: String,
     /// Whether more heads wait already.
     pub more: bool,
@@ -35,7 +44,11 @@ impl HeadPage {
         Ok(Self {
             incarnation: member("incarnation")?.read()?,
             heads: (0..count).filter_map(|index| list.item(index)).collect(),
-            next: member("next")?.read()?,
+            next: member("next")?
+                .read::<String>()
+                .ok()
+                .filter(|next| is_cursor(next))
+                .ok_or_else(|| ShapeError::at("/next"))?,
             more: member("more")?.read()?,
         })
     }
@@ -56,3 +69,19 @@ impl HeadPage {
 fn list_heads() {}
 
 super::operation!(list_heads, __path_list_heads, &[P::CursorInvalid, P::CursorExpired]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_can_stand_in_a_url_as_it_is() {
+        assert!(is_cursor("1.17") && is_cursor("a-Z_9") && is_cursor(&"x".repeat(CURSOR_CHARS_MAX)));
+        for wrong in ["", "a&b", "a b", "%41", "é", "a/b", &"x".repeat(CURSOR_CHARS_MAX + 1)] {
+            assert!(!is_cursor(wrong), "{wrong}");
+        }
+        let page = r#"{"incarnation":1,"heads":[],"next":"a&from=0","more":false}"#;
+        let page = Json::decode(page.as_bytes(), &crate::canonical::Limits::ENTRY).unwrap();
+        assert_eq!(HeadPage::read(&page).unwrap_err().pointer, "/next");
+    }
+}
