@@ -117,33 +117,42 @@ async fn pull_and_wake(node: Node, key: LedgerKey) {
 /// One try, and what it means for the row.
 async fn deliver(node: &Node, letter: &Letter) {
     let key = letter.key;
-    let outcome = send(node, letter).await;
-    let saved = match outcome {
+    let saved = match send(node, letter).await {
         Ok(Sent::Done) => {
             let now = node.now();
             node.store().write(move |tx| outbox::hasten(tx, key.hosted, key.counterparty, now)).await
         }
         Ok(Sent::Again) => Ok(()),
-        Err(Failure::Later { what, asked }) => {
-            let pause = policy(node).pause(letter.attempts.saturating_add(1), random::spread());
-            let next_at = after(node.now(), asked.map_or(pause, |asked| asked.max(pause)));
-            tracing::warn!(transfer = %key.transfer, peer = %key.counterparty, attempts = letter.attempts + 1,
-                           failure = what, %next_at, "not delivered yet");
-            let letter = letter.clone();
-            node.store().write(move |tx| outbox::postpone(tx, &letter, next_at, &what)).await
-        }
-        Err(Failure::Final { what }) => {
-            tracing::error!(transfer = %key.transfer, peer = %key.counterparty, failure = what,
-                            "refused for good; an officer has to look");
-            let letter = letter.clone();
-            node.store().write(move |tx| outbox::bury(tx, &letter, &what)).await
-        }
+        Err(Failure::Later { what, asked }) => postpone(node, letter, what, asked).await,
+        Err(Failure::Final { what }) => bury(node, letter, what).await,
     };
     if let Err(error) = saved {
         // The row stays as it was, so the same bytes are sent again: that does no harm.
         tracing::error!(transfer = %key.transfer, %error, "what became of a delivery could not be noted");
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+async fn postpone(
+    node: &Node,
+    letter: &Letter,
+    what: String,
+    asked: Option<Duration>,
+) -> Result<(), StoreError> {
+    let (pause, attempts) =
+        (policy(node).pause(letter.attempts.saturating_add(1), random::spread()), letter.attempts + 1);
+    let next_at = after(node.now(), asked.map_or(pause, |asked| asked.max(pause)));
+    let LedgerKey { transfer, counterparty, .. } = letter.key;
+    tracing::warn!(%transfer, peer = %counterparty, attempts, failure = what, %next_at, "not delivered yet");
+    let letter = letter.clone();
+    node.store().write(move |tx| outbox::postpone(tx, &letter, next_at, &what)).await
+}
+
+async fn bury(node: &Node, letter: &Letter, what: String) -> Result<(), StoreError> {
+    let LedgerKey { transfer, counterparty, .. } = letter.key;
+    tracing::error!(%transfer, peer = %counterparty, failure = what, "refused for good; an officer has to look");
+    let letter = letter.clone();
+    node.store().write(move |tx| outbox::bury(tx, &letter, &what)).await
 }
 
 fn policy(node: &Node) -> RetryPolicy {
