@@ -21,8 +21,8 @@ pub use self::reply::{
 use crate::canonical::{Json, ShapeError};
 use crate::entry::EntryType;
 
-/// Bytes of the longest free text in a body.
-pub const TEXT_BYTES_MAX: usize = 4_000;
+/// Characters of the longest free text in a body, as `maxLength` of the schemas counts them.
+pub const TEXT_CHARACTERS_MAX: usize = 4_000;
 
 /// What one entry type's body must be, beyond the form of its members.
 trait Checked {
@@ -59,9 +59,9 @@ fn read<T: serde::de::DeserializeOwned + Checked>(body: &Json) -> Result<(), Sha
     body.read::<T>()?.check()
 }
 
-/// A text that is neither empty nor longer than [`TEXT_BYTES_MAX`].
+/// A text that is neither empty nor longer than [`TEXT_CHARACTERS_MAX`].
 fn text(pointer: &str, text: &str) -> Result<(), ShapeError> {
-    let fits = !text.trim().is_empty() && text.len() <= TEXT_BYTES_MAX;
+    let fits = !text.trim().is_empty() && text.chars().nth(TEXT_CHARACTERS_MAX).is_none();
     if fits { Ok(()) } else { Err(ShapeError::at(pointer)) }
 }
 
@@ -82,4 +82,17 @@ fn each<T: Checked>(pointer: &str, list: &[T]) -> Result<(), ShapeError> {
 
 fn within<T: Checked>(pointer: &str, part: &T) -> Result<(), ShapeError> {
     part.check().map_err(|error| ShapeError::at(format!("{pointer}{}", error.pointer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_measured_in_characters_and_is_never_blank() {
+        assert!(text("/x", &"\u{20ac}".repeat(TEXT_CHARACTERS_MAX)).is_ok());
+        for wrong in ["\u{20ac}".repeat(TEXT_CHARACTERS_MAX + 1), " \n".to_owned(), String::new()] {
+            assert_eq!(text("/x", &wrong), Err(ShapeError::at("/x")));
+        }
+    }
 }

@@ -25,8 +25,8 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Nesting of objects and arrays; the outermost is 1.
     pub depth_max: usize,
-    /// Bytes of one string, after unescaping.
-    pub string_bytes_max: usize,
+    /// Characters (Unicode scalar values) of one string, after unescaping.
+    pub string_characters_max: usize,
     /// Items of one array.
     pub array_items_max: usize,
     /// Members of one object.
@@ -41,7 +41,7 @@ impl Limits {
     pub const ENTRY: Self = Self {
         bytes_max: 262_144,
         depth_max: 16,
-        string_bytes_max: 16_384,
+        string_characters_max: 16_384,
         array_items_max: 256,
         object_members_max: 128,
     };
@@ -113,9 +113,9 @@ pub enum DecodeError {
         limit: usize,
     },
     /// A string longer than the limit.
-    #[error("a string of more than {limit} bytes")]
+    #[error("a string of more than {limit} characters")]
     StringTooLong {
-        /// The limit in bytes.
+        /// The limit in characters.
         limit: usize,
     },
     /// An array with more items than the limit.
@@ -388,8 +388,8 @@ impl Strict<'_> {
     }
 
     fn string<E: serde::de::Error>(&self, text: &str) -> Result<String, E> {
-        let limit = self.limits.string_bytes_max;
-        if text.len() > limit { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
+        let limit = self.limits.string_characters_max;
+        if text.chars().nth(limit).is_some() { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
     }
 
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -530,7 +530,7 @@ mod tests {
         let limits = Limits {
             bytes_max: 64,
             depth_max: 3,
-            string_bytes_max: 4,
+            string_characters_max: 4,
             array_items_max: 2,
             object_members_max: 2,
         };
@@ -539,6 +539,8 @@ mod tests {
         assert!(decode(r#"{"a":[[]]}"#).is_ok());
         assert_eq!(decode(r#"{"a":"12345"}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"12345":1}"#), Err(DecodeError::StringTooLong { limit: 4 }));
+        assert!(decode(r#"{"a":"€€€€"}"#).is_ok(), "characters are counted, not bytes");
+        assert_eq!(decode(r#"{"a":"€€€€€"}"#), Err(DecodeError::StringTooLong { limit: 4 }));
         assert_eq!(decode(r#"{"a":[1,2,3]}"#), Err(DecodeError::ArrayTooLong { limit: 2 }));
         assert_eq!(decode(r#"{"a":1,"b":1,"c":1}"#), Err(DecodeError::ObjectTooLarge { limit: 2 }));
         assert_eq!(decode(&" ".repeat(65)), Err(DecodeError::TooLarge { limit: 64 }));
