@@ -195,6 +195,7 @@ pub struct Policy {
     #[schema(minimum = 1, maximum = 250)]
     pub review_working_days: u16,
     /// For the originating authority to act after decline, uphold, redirect or withdraw.
+    #[serde(rename = "originActWorkingDays")]
     #[schema(minimum = 1, maximum = 250)]
     pub originating_act_working_days: u16,
     /// How far `createdAt` may lie ahead of the receiving server's clock, in seconds.

@@ -275,8 +275,7 @@ impl Entry {
         }
         let header: Header =
             header_json.read().map_err(|error| ShapeError::at(format!("/header{}", error.pointer)))?;
-        let minor = header.protocol.strip_prefix("1.").filter(|minor| minor.parse::<u16>().is_ok());
-        if minor.is_none() {
+        if !is_supported(&header.protocol) {
             return Err(EntryError::UnsupportedProtocol);
         }
         header_form(&header)?;
@@ -408,6 +407,12 @@ impl Entry {
     }
 }
 
+/// Any minor version of version 1, since minor versions only add.
+fn is_supported(protocol: &str) -> bool {
+    let minor = protocol.strip_prefix("1.");
+    minor.is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()) && minor.parse::<u16>().is_ok())
+}
+
 /// Rules on a header that its types don't hold. Implements: ENT-003, ENT-008
 fn header_form(header: &Header) -> Result<(), ShapeError> {
     let integer_max = crate::canonical::INTEGER_MAX.unsigned_abs();
@@ -466,4 +471,17 @@ fn read_receipts(json: &Json) -> Result<Vec<Envelope<Receipt>>, ShapeError> {
         read.push(receipt);
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn supports_every_minor_version_of_version_1_written_in_digits() {
+        assert!(is_supported("1.0") && is_supported("1.12"));
+        for other in ["2.0", "1", "1.", "1.+5", "1.-1", "1.0.0", "1.99999", "", "01.0"] {
+            assert!(!is_supported(other), "{other}");
+        }
+    }
 }
