@@ -221,6 +221,14 @@ impl Header {
         }
     }
 
+    /// How many ledgers this header links to: an offer may name one way of following another, the rest none.
+    pub fn links(&self) -> usize {
+        [self.preceded_by.is_some(), self.supersedes.is_some(), self.successor_of.is_some()]
+            .into_iter()
+            .filter(|present| *present)
+            .count()
+    }
+
     /// Holds when author and recipient are these two, in either order, and not one authority twice.
     pub fn is_between(&self, a: AuthorityCode, b: AuthorityCode) -> bool {
         let pair = (self.author, self.recipient);
@@ -427,16 +435,6 @@ fn header_form(header: &Header) -> Result<(), ShapeError> {
     }
     if header.author == header.recipient {
         return Err(ShapeError::at("/header/recipient"));
-    }
-    let offer = header.kind == EntryType::Offer;
-    for (name, present) in [
-        ("precededBy", header.preceded_by.is_some()),
-        ("supersedes", header.supersedes.is_some()),
-        ("successorOf", header.successor_of.is_some()),
-    ] {
-        if present && !offer {
-            return Err(ShapeError::at(format!("/header/{name}")));
-        }
     }
     if header.successor_of.as_ref().is_some_and(|heads| heads.len() != 2) {
         return Err(ShapeError::at("/header/successorOf"));

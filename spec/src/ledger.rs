@@ -242,8 +242,9 @@ pub enum Refusal {
     /// The receipt is about another entry, or not the sequencer's.
     #[error("the receipt is not the sequencer's for this entry")]
     Receipt,
-    /// Protocol, transfer, parties, responsibility or clock class differ from the offer.
-    #[error("a member that the offer fixed has changed")]
+    /// Protocol, transfer, parties, responsibility or clock class differ from the offer, or a link to
+    /// another ledger stands where none may.
+    #[error("a member that the offer fixed has changed, or a link stands where none may")]
     HeaderChanged,
     /// This party may not write an entry of this type.
     #[error("this party may not write {0}")]
@@ -356,6 +357,9 @@ fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
     if !receipt.is_for(entry) || receipt.by != header.recipient {
         return Err(Refusal::Receipt);
     }
+    if header.links() > 1 {
+        return Err(Refusal::HeaderChanged);
+    }
     Ok(Ledger {
         terms: Terms {
             protocol: header.protocol.clone(),
@@ -379,7 +383,8 @@ fn keeps_the_terms(terms: &Terms, header: &Header) -> Result<(), Refusal> {
         && header.transfer == terms.transfer
         && header.is_between(terms.originating, terms.receiving)
         && header.responsibility == terms.responsibility
-        && header.clock_class == terms.clock_class;
+        && header.clock_class == terms.clock_class
+        && header.links() == 0;
     if kept { Ok(()) } else { Err(Refusal::HeaderChanged) }
 }
 

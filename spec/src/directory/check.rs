@@ -6,6 +6,7 @@ use super::{Authority, Availability, Directory, FORMAT, Key};
 use crate::canonical::{Json, ShapeError};
 use crate::envelope::{Envelope, Signed};
 use crate::ids::AuthorityCode;
+use crate::instant::Instant;
 use crate::signature::{KeyId, PublicKey};
 
 /// Why a directory issue is refused.
@@ -198,10 +199,12 @@ fn keeps(before: &Directory, next: &Directory) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// A retirement or revocation may be added, never moved or taken back.
+/// A retirement or revocation may be added or moved to an earlier time, never later and never taken back.
 fn only_ended(old: &Key, new: &Key) -> bool {
+    let kept =
+        |old: Option<Instant>, new: Option<Instant>| old.is_none_or(|old| new.is_some_and(|new| new <= old));
     old.public_key == new.public_key
         && old.valid_from == new.valid_from
-        && (old.retired_at.is_none() || old.retired_at == new.retired_at)
-        && (old.revoked_at.is_none() || old.revoked_at == new.revoked_at)
+        && kept(old.retired_at, new.retired_at)
+        && kept(old.revoked_at, new.revoked_at)
 }

@@ -82,6 +82,27 @@ fn a_ledger_begins_with_an_offer_and_with_nothing_else() {
 }
 
 #[test]
+fn an_offer_follows_other_ledgers_in_one_way_at_most() {
+    let story = Story::new(1);
+    let key = example::signing_key("373");
+    let begun = |change: &dyn Fn(&mut Header)| {
+        let mut header = story.draft(E::Offer, "373", &key, example::body(E::Offer)).header().clone();
+        change(&mut header);
+        let entry = Entry::sign(header, example::body(E::Offer), &key);
+        apply(None, &entry, story.receipt(&entry, "330").content())
+    };
+    let link = LedgerPoint {
+        transfer: example::transfer(2),
+        sequence: 3,
+        header_digest: crate::digest::Digest::of(b"a head"),
+    };
+    assert!(begun(&|header| header.preceded_by = Some(link)).is_ok());
+    assert!(begun(&|header| header.successor_of = Some(vec![link, link])).is_ok());
+    let both = begun(&|header| (header.preceded_by, header.supersedes) = (Some(link), Some(link)));
+    assert_eq!(both, Err(Refusal::HeaderChanged));
+}
+
+#[test]
 fn contests_once_and_acknowledges_a_contest_once() {
     let contested = story_at(Stage::Contested);
     assert_eq!(
@@ -121,6 +142,14 @@ fn refuses_what_the_offer_fixed_when_it_changes() {
     assert_eq!(altered(&|header| header.clock_class = ClockClass::Urgent), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.protocol = "1.1".to_owned()), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.author = code("383")), Refusal::HeaderChanged);
+    let link = LedgerPoint {
+        transfer: example::transfer(2),
+        sequence: 0,
+        header_digest: story.ledger().head.header_digest,
+    };
+    assert_eq!(altered(&|header| header.preceded_by = Some(link)), Refusal::HeaderChanged);
+    assert_eq!(altered(&|header| header.supersedes = Some(link)), Refusal::HeaderChanged);
+    assert_eq!(altered(&|header| header.successor_of = Some(vec![link, link])), Refusal::HeaderChanged);
     assert_eq!(altered(&|header| header.sequence = 2), Refusal::Sequence);
     assert_eq!(altered(&|header| header.previous = Some(crate::digest::Digest::of(b"x"))), Refusal::Previous);
     assert_eq!(
