@@ -4,6 +4,7 @@ mod layering;
 mod published;
 mod requirements;
 mod tree;
+mod vectors;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -25,6 +26,12 @@ enum Command {
     /// Write spec/v1/openapi.json from the types of cme-spec.
     Openapi {
         /// Write nothing; fail when the file differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the test vectors of spec/v1/vectors from the rules of cme-spec.
+    Vectors {
+        /// Write nothing; fail when a file differs.
         #[arg(long)]
         check: bool,
     },
@@ -72,6 +79,7 @@ fn main() -> ExitCode {
     let tree = Tree::of_this_repository();
     let report = match arguments.command {
         Command::Openapi { check } => published::openapi(&tree, check),
+        Command::Vectors { check } => vectors::run(&tree, check),
         Command::Layering => layering::run(&tree),
         Command::Requirements => requirements::run(&tree),
     };
