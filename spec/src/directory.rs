@@ -304,8 +304,12 @@ impl Archive {
         let envelope: Envelope<Directory> = Envelope::read(json)?;
         let number = envelope.content().issue;
         if let Some(held) = self.issues.get(&number) {
-            let same = held.envelope().digest() == envelope.digest();
-            return if same { Ok(false) } else { Err(DirectoryError::Forked { issue: number }) };
+            if held.envelope().digest() == envelope.digest() {
+                return Ok(false);
+            }
+            let before = number.checked_sub(1).and_then(|before| self.issues.get(&before)).unwrap_or(held);
+            check::signed_by_root(before.content(), envelope)?;
+            return Err(DirectoryError::Forked { issue: number });
         }
         let newest = self.newest().ok_or(DirectoryError::Empty)?;
         let issue = check::following(newest, envelope)?;
