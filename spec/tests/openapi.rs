@@ -79,7 +79,8 @@ fn lists_every_refusal_of_every_operation_by_name_under_its_status() {
 fn every_success_has_an_example_and_every_refusal_is_one_of_the_table() {
     let document = document();
     for operation in operation::ALL {
-        let allowed: BTreeSet<String> = operation.every_refusal().map(|problem| problem.uri()).collect();
+        let allowed: BTreeSet<String> =
+            operation.every_refusal().map(cme_spec::problem::ProblemType::uri).collect();
         for (status, response) in documented(&document, operation)["responses"].as_object().unwrap() {
             if status.starts_with('2') {
                 assert!(response["content"]["application/json"]["example"].is_object(), "{}", operation.name);
