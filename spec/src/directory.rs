@@ -32,6 +32,8 @@ pub struct Directory {
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub issue: u64,
     /// Digest of the issue before; null for the first.
+    #[serde(deserialize_with = "crate::text::present_or_null")]
+    #[schema(required)]
     pub previous: Option<Digest>,
     /// When this issue was signed.
     pub issued_at: Instant,

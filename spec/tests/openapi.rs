@@ -148,3 +148,27 @@ fn has_a_schema_for_every_signed_document_and_body() {
         assert!(schemas.contains_key(name), "{name}");
     }
 }
+
+#[test]
+fn a_member_is_null_only_where_that_says_something() {
+    let nullable = |schema: &Value| {
+        let listed = schema["type"].as_array().is_some_and(|types| types.iter().any(|kind| kind == "null"));
+        let either = schema["oneOf"].as_array();
+        listed || either.is_some_and(|items| items.iter().any(|item| item["type"] == "null"))
+    };
+    let document = document();
+    let mut found = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (member, schema) in schema["properties"].as_object().into_iter().flatten() {
+            if nullable(schema) {
+                found.push(format!("{name}.{member}"));
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, ["Directory.previous", "Header.previous", "Problem.head", "Problem.stage"]);
+    for name in ["Directory", "Header"] {
+        let required = document["components"]["schemas"][name]["required"].as_array().unwrap();
+        assert!(required.iter().any(|member| member == "previous"), "{name}.previous may be left out");
+    }
+}

@@ -182,6 +182,7 @@ fn malformed_headers() -> Vec<Value> {
         "protocol",
         "transfer",
         "sequence",
+        "previous",
         "id",
         "type",
         "author",
