@@ -151,6 +151,22 @@ fn an_entry_without_the_sequencers_receipt_is_no_part_of_a_ledger() {
     assert_eq!(findings[0].sequence, Some(3));
 }
 
+#[test]
+fn the_sequencers_incarnation_never_goes_back_along_a_ledger() {
+    let restored_after = |place: usize, before: u64, after: u64| {
+        let mut story = settled();
+        for (index, entry) in story.entries_mut().iter_mut().enumerate() {
+            let mut receipt = entry.receipt_by(code("330")).unwrap().content().clone();
+            receipt.incarnation = if index < place { before } else { after };
+            *entry = entry.clone().with_receipt(Envelope::sign(receipt, &example::signing_key("330")));
+        }
+        check(&export(&story), &example::directory())
+    };
+    assert!(restored_after(3, 1, 2).is_ok(), "a restore raises it");
+    let findings = restored_after(3, 2, 1).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(3), "{findings:?}");
+}
+
 fn with_key_ended(authority: &str, retired: Option<&str>, revoked: Option<&str>) -> Directory {
     let mut directory = example::directory();
     for record in directory.authorities.iter_mut().filter(|record| record.code == code(authority)) {

@@ -347,6 +347,7 @@ impl Check<'_> {
     fn chain(&mut self, entries: Vec<(Entry, Worth)>) -> Option<Chain> {
         let complete = entries.len() == self.file.entries.len();
         let mut ledger: Option<Ledger> = None;
+        let mut incarnation = 0;
         let mut chain = Chain { entries: Vec::new(), states: Vec::new() };
         for (entry, worth) in entries {
             let sequence = entry.header().sequence;
@@ -354,6 +355,11 @@ impl Check<'_> {
                 break; // the fault before it is already named
             }
             let Some(receipt) = entry.receipt_by(self.file.receiving) else { break };
+            if receipt.content().incarnation < incarnation {
+                self.fault(sequence, "the sequencer's incarnation is lower than at the entry before");
+                break;
+            }
+            incarnation = receipt.content().incarnation;
             match (apply(ledger.as_ref(), &entry, receipt.content()), worth, &mut ledger) {
                 (Ok(next), Worth::Good, ledger) => *ledger = Some(next),
                 (Ok(next), Worth::Disputed(why), ledger) => {

@@ -242,6 +242,7 @@ def check_export(export, directory):
     previous = None
     for n, entry in enumerate(export["entries"]):
         previous = check_link(export, directory, parties, n, entry, previous)
+    check_sequencer(export)
     for fork in export["forks"]:
         check_fork(export, directory, fork["entries"][0])
     check_heads(export, directory, parties)
@@ -264,6 +265,16 @@ def check_link(export, directory, parties, n, entry, previous):
         check_term(key_of(directory, receipt["by"], kid_of_receipt), receipt["receivedAt"], n)
     check_term(key_of(directory, header["author"], kid), receipts[parties[1]]["receivedAt"], n)
     return digest(header)
+
+
+def check_sequencer(export):
+    """Along the ledger neither the sequencer's clock nor its incarnation goes back."""
+    last = (0, time("1970-01-01T00:00:00Z"))
+    for n, entry in enumerate(export["entries"]):
+        receipt = next(s["receipt"] for s in entry["receipts"] if s["receipt"]["by"] == export["receiving"])
+        now = (receipt["incarnation"], time(receipt["receivedAt"]))
+        ensure(now[0] >= last[0] and now[1] >= last[1], "the sequencer goes back", n)
+        last = now
 
 
 def check_term(key, at, n):

@@ -245,6 +245,15 @@ fn others() -> Vec<BadCase> {
         story.entries_mut()[2] = entry;
         story.export("330")
     };
+    let forgetful = {
+        let mut story = story();
+        let entry = &mut story.entries_mut()[0];
+        let held = entry.receipt_by(example::code("330")).expect("the sequencer's receipt");
+        let mut receipt = held.content().clone();
+        receipt.incarnation = 2;
+        *entry = entry.clone().with_receipt(Envelope::sign(receipt, &example::signing_key("330")));
+        story.export("330")
+    };
     let open = without_bodies(Story::of(53, &[E::Offer, E::Acknowledge, E::Accept]), 1..2).export("330");
     let reopened = Story::of(54, &[E::Offer, E::Accept, E::Outcome, E::Retract]);
     let reopened = without_bodies(reopened, 3..4).export("330");
@@ -253,6 +262,7 @@ fn others() -> Vec<BadCase> {
     let lost = trunk.draft(E::Withdraw, "373", &example::signing_key("373"), example::body(E::Withdraw));
     assert_eq!(unreceipted.header().sequence, lost.header().sequence);
     vec![
+        bad("an incarnation that goes back", "bad/incarnation-back.json", "receipt", 1, forgetful),
         bad("the sequencer's receipt missing", "bad/receipt-missing.json", "receipt", 2, bare),
         bad("a body erased while the case is open", "bad/erased-open.json", "erasure", 1, open),
         bad(
