@@ -15,10 +15,7 @@ pub(super) fn file() -> TextFile {
     let mut cases = Vec::new();
     cases.extend(of::<Upn>("upn", &upns()));
     cases.extend(of::<NhsNumber>("nhs-number", &nhs_numbers()));
-    cases.extend(of::<Uln>(
-        "uln",
-        &texts(&["9000000009", "6000000006", "0000000000", "9999999999", "900000000", "90000000O9"]),
-    ));
+    cases.extend(of::<Uln>("uln", &ulns()));
     let postcodes = [
         "XX1 1XX", "xx11xx", "XX1A 1XX", "XX11 1XX", "X1 1XX", "X1A 1XX", "X11 1XX", "GIR 0AA", "XXX 1XX",
         "XX1  1XX", "XX1-1XX", "XX1 1X", "1XX 1XX", "XI1 1XX", "XX1 XXX", "É1 1XX", "",
@@ -71,6 +68,14 @@ fn upns() -> Vec<String> {
         String::new(),
     ];
     inputs.extend([good, temporary]);
+    inputs
+}
+
+fn ulns() -> Vec<String> {
+    let mut inputs =
+        texts(&["9000000009", "6000000006", "0000000000", "9999999999", "900000000", "90000000O9"]);
+    let made = [900_000_001, 900_000_042].map(Uln::from_first_nine);
+    inputs.extend(made.into_iter().flatten().map(|number| number.to_string()));
     inputs
 }
 

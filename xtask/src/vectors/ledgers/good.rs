@@ -88,9 +88,10 @@ fn erased() -> [Case; 3] {
     ]
 }
 
-fn disputed() -> [Case; 5] {
+fn disputed() -> [Case; 6] {
     let accepted = Story::of(31, &[E::Offer, E::Acknowledge, E::Accept]);
     let settled = Story::of(32, &[E::Offer, E::Accept, E::Outcome]);
+    let both = Story::of(34, &[E::Offer, E::Acknowledge, E::Accept, E::Outcome]);
     let unvouched = {
         let mut story = Story::of(33, &[E::Offer, E::Acknowledge, E::Accept]);
         let accept = story.entries()[2].clone();
@@ -106,7 +107,13 @@ fn disputed() -> [Case; 5] {
         case("the same with no key revoked", "disputed-accept.json", DIRECTORY, &accepted),
         case("a revoked key, the other party's receipt older", "vouched-accept.json", late, &accepted),
         case("a revoked key, no receipt of the other party", "unvouched-accept.json", late, &unvouched),
-        case("an outcome that rests on a disputed accept", "disputed-outcome.json", early, &settled),
+        case(
+            "an outcome under a key revoked before, its accept older",
+            "disputed-outcome.json",
+            early,
+            &settled,
+        ),
+        case("accept and outcome under a key revoked before", "disputed-both.json", early, &both),
     ]
 }
 
