@@ -32,6 +32,8 @@ pub struct Directory {
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub issue: u64,
     /// Digest of the issue before; null for the first.
+    #[serde(deserialize_with = "crate::text::present_or_null")]
+    #[schema(required)]
     pub previous: Option<Digest>,
     /// When this issue was signed.
     pub issued_at: Instant,
@@ -201,6 +203,7 @@ pub struct Policy {
     #[schema(minimum = 1, maximum = 250)]
     pub review_working_days: u16,
     /// For the originating authority to act after decline, uphold, redirect or withdraw.
+    #[serde(rename = "originActWorkingDays")]
     #[schema(minimum = 1, maximum = 250)]
     pub origin_act_working_days: u16,
     /// How far `createdAt` may lie ahead of the receiving server's clock, in seconds.
@@ -318,8 +321,12 @@ impl Archive {
         let envelope: Envelope<Directory> = Envelope::read(json)?;
         let number = envelope.content().issue;
         if let Some(held) = self.issues.get(&number) {
-            let same = held.envelope().digest() == envelope.digest();
-            return if same { Ok(false) } else { Err(DirectoryError::Forked { issue: number }) };
+            if held.envelope().digest() == envelope.digest() {
+                return Ok(false);
+            }
+            let before = number.checked_sub(1).and_then(|before| self.issues.get(&before)).unwrap_or(held);
+            check::signed_by_root(before.content(), envelope)?;
+            return Err(DirectoryError::Forked { issue: number });
         }
         let newest = self.newest().ok_or(DirectoryError::Empty)?;
         let issue = check::following(newest, envelope)?;

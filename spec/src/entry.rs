@@ -169,6 +169,8 @@ pub struct Header {
     #[schema(maximum = 9_007_199_254_740_991_u64)]
     pub sequence: u64,
     /// Digest of the header before; null for the offer.
+    #[serde(deserialize_with = "crate::text::present_or_null")]
+    #[schema(required)]
     pub previous: Option<Digest>,
     /// Minted once, when the author decided.
     pub id: EntryId,

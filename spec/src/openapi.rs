@@ -152,6 +152,7 @@ pub fn document() -> OpenApi {
         ]))
         .build();
     hoist_variants(&mut document);
+    leave_out_rather_than_null(&mut document);
     document
 }
 
@@ -282,6 +283,47 @@ fn hoist_variants(document: &mut OpenApi) {
     }
     union.discriminator = Some(discriminator);
     components.schemas.extend(named);
+}
+
+/// Members whose null says something else than their absence.
+const NULL_MEANS_SOMETHING: [(&str, &str); 2] = [("Problem", "head"), ("Problem", "stage")];
+
+/// Optional members are left out, never null: the schemas of optional values allow both.
+fn leave_out_rather_than_null(document: &mut OpenApi) {
+    let Some(components) = document.components.as_mut() else { return };
+    for (name, schema) in &mut components.schemas {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        for (member, schema) in &mut object.properties {
+            let speaks = NULL_MEANS_SOMETHING.contains(&(name.as_str(), member.as_str()));
+            if !speaks && !object.required.contains(member) {
+                without_null(schema);
+            }
+        }
+    }
+}
+
+fn without_null(schema: &mut RefOr<Schema>) {
+    use utoipa::openapi::schema::SchemaType;
+    let is_null = |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null));
+    let narrow = |schema_type: &mut SchemaType| {
+        if let SchemaType::Array(types) = schema_type {
+            types.retain(|kind| *kind != Type::Null);
+            if let [only] = types.as_slice() {
+                *schema_type = SchemaType::Type(only.clone());
+            }
+        }
+    };
+    match schema {
+        RefOr::T(Schema::Object(object)) => narrow(&mut object.schema_type),
+        RefOr::T(Schema::Array(array)) => narrow(&mut array.schema_type),
+        RefOr::T(Schema::OneOf(either)) => {
+            either.items.retain(|item| !is_null(item));
+            if let [_] = either.items.as_slice() {
+                *schema = either.items.remove(0);
+            }
+        }
+        RefOr::T(_) | RefOr::Ref(_) => {}
+    }
 }
 
 fn pascal_case(code: &str) -> String {

@@ -33,3 +33,12 @@ macro_rules! text_form {
     };
 }
 pub(crate) use text_form;
+
+/// Reads a member that may be null and may not be left out; serde alone takes a missing one for null.
+pub(crate) fn present_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    serde::Deserialize::deserialize(deserializer)
+}

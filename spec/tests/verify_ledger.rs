@@ -178,6 +178,22 @@ fn an_entry_without_the_sequencers_receipt_is_no_part_of_a_ledger() {
     assert_eq!(findings[0].sequence, Some(3));
 }
 
+#[test]
+fn the_sequencers_incarnation_never_goes_back_along_a_ledger() {
+    let restored_after = |place: usize, before: u64, after: u64| {
+        let mut story = settled();
+        for (index, entry) in story.entries_mut().iter_mut().enumerate() {
+            let mut receipt = entry.receipt_by(code("330")).unwrap().content().clone();
+            receipt.incarnation = if index < place { before } else { after };
+            *entry = entry.clone().with_receipt(Envelope::sign(receipt, &example::signing_key("330")));
+        }
+        check(&export(&story), &example::directory())
+    };
+    assert!(restored_after(3, 1, 2).is_ok(), "a restore raises it");
+    let findings = restored_after(3, 2, 1).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(3), "{findings:?}");
+}
+
 fn with_key_ended(authority: &str, retired: Option<&str>, revoked: Option<&str>) -> Directory {
     let mut directory = example::directory();
     for record in directory.authorities.iter_mut().filter(|record| record.code == code(authority)) {
@@ -314,6 +330,49 @@ fn the_exporters_head_must_be_its_own_and_true() {
     }
     .to_text();
     assert_eq!(check(&text, &directory).unwrap_err()[0].sequence, Some(5));
+}
+
+/// Birmingham's export of its first `count` entries, with a head that agrees, and Sheffield's head.
+fn cut_export(whole: &Story, cut: &Story, peer: Envelope<cme_spec::receipt::Head>) -> String {
+    let head = cut.head("330");
+    Export { entries: cut.entries(), head: &head, peer_heads: &[peer], forks: &[], exported_at: whole.now() }
+        .to_text()
+}
+
+#[test]
+fn a_head_of_the_other_party_shows_what_the_exporter_left_out() {
+    let kinds = [E::Offer, E::Acknowledge, E::Accept, E::Outcome];
+    let (whole, cut) = (Story::of(1, &kinds), Story::of(1, &kinds[..3]));
+    let findings = check(&cut_export(&whole, &cut, whole.head("373")), &example::directory()).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(3), "{findings:?}");
+    // One that stands before the end of the copy is merely old.
+    let old = Story::of(1, &kinds[..2]).head("373");
+    assert!(check(&cut_export(&whole, &cut, old), &example::directory()).is_ok());
+    // One that names another entry at a place of the copy shows a fork or a forgery.
+    let other = Story::of(1, &[E::Offer, E::Acknowledge, E::Decline]).head("373");
+    let findings = check(&cut_export(&whole, &cut, other), &example::directory()).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(2), "{findings:?}");
+}
+
+#[test]
+fn a_head_under_a_key_that_was_revoked_by_then_shows_nothing() {
+    let kinds = [E::Offer, E::Acknowledge, E::Accept, E::Outcome];
+    let (whole, cut) = (Story::of(1, &kinds), Story::of(1, &kinds[..2]));
+    let directory = with_key_ended("373", None, Some("2026-11-24T12:00:00Z"));
+    assert!(check(&cut_export(&whole, &cut, whole.head("373")), &directory).is_ok());
+}
+
+#[test]
+fn a_head_of_an_authority_that_is_no_party_is_refused() {
+    let story = settled();
+    let mut content = story.head("373").content().clone();
+    content.by = code("383");
+    let stranger = Envelope::sign(content, &example::signing_key("383"));
+    assert!(check(&cut_export(&story, &story, stranger), &example::directory()).is_err());
+    let mut content = story.head("373").content().clone();
+    content.originating = code("383");
+    let elsewhere = Envelope::sign(content, &example::signing_key("373"));
+    assert!(check(&cut_export(&story, &story, elsewhere), &example::directory()).is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cme_client::{ClientError, Delivered, PeerClient};
-use cme_spec::entry::{Body, Entry, Header};
+use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Signed;
 use cme_spec::instant::EntryId;
 use cme_spec::ledger::{allows, apply};
@@ -193,7 +193,7 @@ fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result
     let (Some(hosted), Body::Present(body)) = (hosted, proposal.entry.body()) else {
         return Ok(Ready::Impossible);
     };
-    let header = Header::following(&held.ledger, proposal.kind, header.author, id, proposal.decided_at);
+    let header = header.moved(&held.ledger, proposal.decided_at);
     let entry = Entry::sign(header, body.clone(), &hosted.signing);
     outbox::keep_proposal(tx, key, proposal.decided_at, &entry)?;
     Ok(Ready::Send(Box::new(entry)))

@@ -109,14 +109,22 @@ pub(super) fn following(
     if issue != before.issue + 1 {
         return Err(DirectoryError::Gap { issue, held: before.issue });
     }
-    let key = named(&before.root_keys, envelope.key()).ok_or(DirectoryError::Signature)?;
-    let next = envelope.verify(&key).map_err(|_| DirectoryError::Signature)?;
+    let next = signed_by_root(before, envelope)?;
     if next.content().previous != Some(held.envelope().digest()) {
         return Err(DirectoryError::Chain { issue });
     }
     stands(next.content())?;
     keeps(before, next.content())?;
     Ok(next)
+}
+
+/// The issue, when one of the root keys that `before` names signed it.
+pub(super) fn signed_by_root(
+    before: &Directory,
+    envelope: Envelope<Directory>,
+) -> Result<Signed<Directory>, DirectoryError> {
+    let key = named(&before.root_keys, envelope.key()).ok_or(DirectoryError::Signature)?;
+    envelope.verify(&key).map_err(|_| DirectoryError::Signature)
 }
 
 fn named(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {

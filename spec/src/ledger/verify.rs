@@ -224,6 +224,7 @@ pub fn verify(file: &LedgerFile, directory: &Directory) -> Result<Proof, Vec<Fin
     let Some(ledger) = chain.states.last() else { return Err(check.findings) };
     check.head(ledger);
     let forks = check.forks(&chain);
+    check.peer_heads(&chain);
     let definite_until = check.definite_until(ledger);
     if check.findings.is_empty() {
         Ok(proof(ledger, &chain.entries, check.disputed, forks, definite_until))
@@ -365,6 +366,7 @@ impl Check<'_> {
     fn chain(&mut self, entries: Vec<(Entry, Worth)>) -> Option<Chain> {
         let complete = entries.len() == self.file.entries.len();
         let (mut ledger, mut as_seen): (Option<Ledger>, Option<Ledger>) = (None, None);
+        let mut incarnation = 0;
         let mut chain = Chain { entries: Vec::new(), states: Vec::new() };
         for (entry, worth) in entries {
             let sequence = entry.header().sequence;
@@ -373,6 +375,11 @@ impl Check<'_> {
             }
             let Some(receipt) = entry.receipt_by(self.file.receiving) else { break };
             let seen = apply(as_seen.as_ref(), &entry, receipt.content());
+            if receipt.content().incarnation < incarnation {
+                self.fault(sequence, "the sequencer's incarnation is lower than at the entry before");
+                break;
+            }
+            incarnation = receipt.content().incarnation;
             match (apply(ledger.as_ref(), &entry, receipt.content()), worth, &mut ledger) {
                 (Ok(next), Worth::Good, ledger) => *ledger = Some(next),
                 (Ok(next), Worth::Disputed(why), ledger) => {
@@ -458,8 +465,12 @@ impl Check<'_> {
     fn signed_head(&self, json: &Json) -> Result<(Head, KeyStanding), String> {
         let envelope: Envelope<Head> = Envelope::read(json).map_err(|error| error.to_string())?;
         let head = envelope.content().clone();
-        if head.transfer != self.file.transfer {
+        let parties = [self.file.originating, self.file.receiving];
+        if head.transfer != self.file.transfer || [head.originating, head.receiving] != parties {
             return Err("a head of another ledger".to_owned());
+        }
+        if !parties.contains(&head.by) {
+            return Err(format!("authority {} is no party", head.by));
         }
         let key = self.directory.key(head.by, envelope.key());
         let key = key.ok_or_else(|| format!("authority {} has no such key in this directory", head.by))?;
@@ -467,19 +478,54 @@ impl Check<'_> {
         Ok((head.clone(), key.standing(head.at)))
     }
 
+    /// The other party's word on where its copies ended: one that goes on shows a file that was cut short.
+    ///
+    /// A head under a key that was ended by then shows nothing: whoever holds the key could have made it.
+    fn peer_heads(&mut self, chain: &Chain) {
+        for (index, json) in self.file.peer_heads.iter().enumerate() {
+            let head = match self.signed_head(json) {
+                Ok((head, KeyStanding::Valid)) => head,
+                Ok(_) => continue,
+                Err(what) => {
+                    self.fault(None, format!("peer head {index}: {what}"));
+                    continue;
+                }
+            };
+            let by = head.by;
+            if chain.entries.iter().any(|entry| entry.point() == head.point()) || self.in_a_branch(&head) {
+                continue;
+            }
+            match chain.entries.len() as u64 {
+                next if head.sequence >= next => {
+                    let what =
+                        format!("missing: a copy of authority {by} goes on to sequence {}", head.sequence);
+                    self.fault(next, what);
+                }
+                _ => {
+                    self.fault(
+                        head.sequence,
+                        format!("a signed head of authority {by} names another entry here"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn in_a_branch(&self, head: &Head) -> bool {
+        let entries = self.file.forks.iter().flatten();
+        entries.filter_map(|json| json.member("header")).any(|header| header.digest() == head.header_digest)
+    }
+
     /// The earlier of the two parties' latest heads that stand at the newest entry.
-    fn definite_until(&mut self, ledger: &Ledger) -> Option<Instant> {
+    fn definite_until(&self, ledger: &Ledger) -> Option<Instant> {
         let heads = std::iter::once(&self.file.head).chain(&self.file.peer_heads);
         let (mut originating, mut receiving) = (None, None);
-        for (index, json) in heads.enumerate() {
-            match self.signed_head(json) {
-                Ok((head, KeyStanding::Valid)) if head.point() == ledger.head => {
-                    let slot =
-                        if head.by == ledger.terms.originating { &mut originating } else { &mut receiving };
-                    *slot = (*slot).max(Some(head.at));
-                }
-                Err(what) if index > 0 => self.fault(None, format!("peer head {}: {what}", index - 1)),
-                Ok(_) | Err(_) => {}
+        for json in heads {
+            let Ok((head, KeyStanding::Valid)) = self.signed_head(json) else { continue };
+            if head.point() == ledger.head {
+                let slot =
+                    if head.by == ledger.terms.originating { &mut originating } else { &mut receiving };
+                *slot = (*slot).max(Some(head.at));
             }
         }
         Some(originating?.min(receiving?))

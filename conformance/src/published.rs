@@ -1,0 +1,88 @@
+//! The text and its register, as published with this version.
+
+use serde::{Deserialize, Serialize};
+
+const REGISTER: &str = include_str!("../../spec/requirements.toml");
+
+macro_rules! sections {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../spec/text/", $name, ".md")))),+]
+    };
+}
+
+/// The sections of the text, by the name that the register gives them.
+const SECTIONS: &[(&str, &str)] = sections![
+    "00-introduction",
+    "01-identifiers",
+    "02-canonical-form",
+    "03-signatures",
+    "04-entries",
+    "05-ledger",
+    "06-receipts-and-instants",
+    "07-clocks",
+    "08-directory",
+    "09-transport",
+    "10-delivery",
+    "11-recovery",
+    "12-facts",
+    "13-privacy",
+    "14-verification",
+];
+
+/// A row of the register.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Requirement {
+    pub(crate) id: String,
+    pub(crate) level: String,
+    pub(crate) section: String,
+    pub(crate) role: Vec<String>,
+    pub(crate) profile: String,
+    pub(crate) since: String,
+    pub(crate) summary: String,
+    pub(crate) testable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Register {
+    requirement: Vec<Requirement>,
+}
+
+/// The requirements of one version of the protocol.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    requirements: Vec<Requirement>,
+}
+
+impl Publication {
+    /// The version that this program was built with.
+    pub(crate) fn compiled_in() -> Result<Self, toml::de::Error> {
+        toml::from_str(REGISTER).map(|register: Register| Self { requirements: register.requirement })
+    }
+
+    /// Every requirement, in the order of the register.
+    pub(crate) fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    /// The requirement of that id.
+    pub(crate) fn requirement(&self, id: &str) -> Option<&Requirement> {
+        self.requirements.iter().find(|row| row.id == id)
+    }
+}
+
+impl Requirement {
+    /// The requirement as it stands in the text: its list item, marks of the layout taken off.
+    pub(crate) fn clause(&self) -> Option<String> {
+        let (_, text) = SECTIONS.iter().find(|(name, _)| *name == self.section)?;
+        let mark = format!("- **{}** ", self.id);
+        let mut lines = text.lines().skip_while(|line| !line.starts_with(&mark));
+        let mut clause = lines.next()?.strip_prefix(&mark)?.to_owned();
+        for line in lines.take_while(|line| line.starts_with("  ")) {
+            clause.push(' ');
+            clause.push_str(line.trim());
+        }
+        Some(clause)
+    }
+}

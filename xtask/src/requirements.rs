@@ -1,0 +1,221 @@
+//! The requirements of the text, their register, and who cites them.
+//!
+//! Three lists have to agree: the ids of `spec/text`, the rows of `spec/requirements.toml`, and the
+//! citations in code and in conformance cases. A requirement that nobody implements, and a citation of
+//! one that doesn't exist, are both faults.
+
+mod citation;
+mod register;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::citation::Citation;
+use self::register::Requirement;
+use self::text::Clause;
+use crate::tree::{TextFile, Tree};
+use crate::{Report, Trouble};
+
+const REGISTER: &str = "spec/requirements.toml";
+const CASES: &str = "conformance/cases";
+
+/// Checks register, text and citations against each other.
+pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
+    let mut report = Report::default();
+    let Some(register) = tree.read(REGISTER)? else {
+        report.faults.push(format!("{REGISTER}: missing"));
+        return Ok(report);
+    };
+    let register = register::read(&TextFile { path: REGISTER.to_owned(), text: register })?;
+    let mut clauses = Vec::new();
+    for file in tree.files("spec/text", ".md")? {
+        let (found, faults) = text::read(&file);
+        clauses.extend(found);
+        report.faults.extend(faults);
+    }
+    // The checks' own tests hold sample citations.
+    let sources = tree.files("", ".rs")?.into_iter().filter(|file| !file.path.starts_with("xtask/"));
+    let implemented: Vec<Citation> = sources.flat_map(|file| citation::read(&file, "Implements:")).collect();
+    report.faults.extend(agree(&register, &clauses));
+    report.faults.extend(unknown(&register, &implemented, "Implements"));
+    report.faults.extend(missing(&register, &implemented, "no code cites it (Implements:)", needs_code));
+    report.notes.push(summary(&register, &implemented));
+    if tree.has_folder(CASES) {
+        let cases = tree.files(CASES, "")?;
+        let checked: Vec<Citation> = cases.iter().flat_map(|file| citation::read(file, "Checks:")).collect();
+        report.faults.extend(unknown(&register, &checked, "Checks"));
+        report.faults.extend(missing(&register, &checked, "no case cites it (Checks:)", needs_case));
+        report.notes.push(format!("{} of them checked by a case", cited(&checked).len()));
+    } else {
+        report.notes.push(format!("{CASES} does not exist yet: cases are not checked"));
+    }
+    report.notes.push(format!("{} faults", report.faults.len()));
+    Ok(report)
+}
+
+/// Whether the register and the text have the same ids with the same level in the same section.
+fn agree(register: &[Requirement], clauses: &[Clause]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut rows = BTreeMap::new();
+    for row in register {
+        if rows.insert(row.id.as_str(), row).is_some() {
+            faults.push(format!("{REGISTER}: {} stands twice", row.id));
+        }
+        if row.profile.is_empty() || !row.since.split('.').all(|part| part.parse::<u16>().is_ok()) {
+            faults.push(format!("{REGISTER}: {} needs a profile and the version it is in since", row.id));
+        }
+        if row.testable == row.reason.is_some() {
+            faults.push(format!("{REGISTER}: {} needs a reason exactly when it is not testable", row.id));
+        }
+    }
+    let mut written = BTreeSet::new();
+    for clause in clauses {
+        let place = format!("{}:{}: {}", clause.path, clause.line, clause.id);
+        if !written.insert(clause.id.as_str()) {
+            faults.push(format!("{place} stands twice in the text"));
+        }
+        match rows.get(clause.id.as_str()) {
+            None => faults.push(format!("{place} has no row in {REGISTER}")),
+            Some(row) if row.level != clause.level => {
+                faults.push(format!("{place} says {}, {REGISTER} says {}", clause.level, row.level));
+            }
+            Some(row) if row.section != clause.section() => {
+                faults.push(format!(
+                    "{place} stands in another section than {REGISTER} says ({})",
+                    row.section
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = register.iter().filter(|row| !written.contains(row.id.as_str()));
+    faults.extend(gone.map(|row| format!("{REGISTER}: {} is not in the text", row.id)));
+    faults
+}
+
+/// Citations of ids that the register doesn't have.
+fn unknown(register: &[Requirement], citations: &[Citation], word: &str) -> Vec<String> {
+    let ids: BTreeSet<&str> = register.iter().map(|row| row.id.as_str()).collect();
+    let lost = citations.iter().filter(|citation| !ids.contains(citation.id.as_str()));
+    lost.map(|citation| {
+        format!("{}:{}: {word} {}, which is no id", citation.path, citation.line, citation.id)
+    })
+    .collect()
+}
+
+/// Requirements that ought to be cited and aren't.
+fn missing(
+    register: &[Requirement],
+    citations: &[Citation],
+    what: &str,
+    needs: fn(&Requirement) -> bool,
+) -> Vec<String> {
+    let cited = cited(citations);
+    let lost = register.iter().filter(|row| needs(row) && !cited.contains(row.id.as_str()));
+    lost.map(|row| format!("{REGISTER}: {} ({}): {what}: {}", row.id, row.level, row.summary)).collect()
+}
+
+fn cited(citations: &[Citation]) -> BTreeSet<&str> {
+    citations.iter().map(|citation| citation.id.as_str()).collect()
+}
+
+/// Code is owed for what binds, except where it binds whoever runs the directory and can't be tested.
+fn needs_code(row: &Requirement) -> bool {
+    row.binds() && (row.testable || row.role.iter().any(|role| role != "directory"))
+}
+
+fn needs_case(row: &Requirement) -> bool {
+    row.binds() && row.testable
+}
+
+fn summary(register: &[Requirement], implemented: &[Citation]) -> String {
+    let mut levels: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in register {
+        *levels.entry(row.level.as_str()).or_default() += 1;
+    }
+    let levels: Vec<String> = levels.iter().map(|(level, count)| format!("{count} {level}")).collect();
+    let cited = cited(implemented);
+    let known = register.iter().filter(|row| cited.contains(row.id.as_str())).count();
+    format!("requirements: {} ({}), {known} of them cited in code", register.len(), levels.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, level: &str) -> Requirement {
+        Requirement {
+            id: id.to_owned(),
+            level: level.to_owned(),
+            section: "05-ledger".to_owned(),
+            role: vec!["server".to_owned()],
+            profile: "core".to_owned(),
+            since: "1.0".to_owned(),
+            summary: "s".to_owned(),
+            testable: true,
+            reason: None,
+        }
+    }
+
+    fn clause(id: &str, level: &str) -> Clause {
+        Clause {
+            path: "spec/text/05-ledger.md".to_owned(),
+            line: 3,
+            id: id.to_owned(),
+            level: level.to_owned(),
+        }
+    }
+
+    fn citation(id: &str) -> Citation {
+        Citation { path: "a.rs".to_owned(), line: 1, id: id.to_owned() }
+    }
+
+    #[test]
+    fn text_and_register_agree_one_to_one() {
+        assert!(agree(&[row("LED-001", "MUST")], &[clause("LED-001", "MUST")]).is_empty());
+        assert!(agree(&[], &[clause("LED-001", "MUST")])[0].contains("no row"));
+        assert!(agree(&[row("LED-001", "MUST")], &[])[0].contains("not in the text"));
+        assert!(
+            agree(&[row("LED-001", "MUST")], &[clause("LED-001", "MUST NOT")])[0].contains("says MUST NOT")
+        );
+        let twice = [clause("LED-001", "MUST"), clause("LED-001", "MUST")];
+        assert!(agree(&[row("LED-001", "MUST")], &twice)[0].contains("twice"));
+        let rows = [row("LED-001", "MUST"), row("LED-001", "MUST")];
+        assert!(agree(&rows, &[clause("LED-001", "MUST")])[0].contains("twice"));
+    }
+
+    #[test]
+    fn a_row_is_of_the_section_that_has_its_text_and_says_why_it_is_not_testable() {
+        let moved = Requirement { section: "06-receipts".to_owned(), ..row("LED-001", "MUST") };
+        assert!(agree(&[moved], &[clause("LED-001", "MUST")])[0].contains("another section"));
+        let silent = Requirement { testable: false, ..row("LED-001", "MUST") };
+        assert!(agree(&[silent], &[clause("LED-001", "MUST")])[0].contains("reason"));
+        let undated = Requirement { since: "soon".to_owned(), ..row("LED-001", "MUST") };
+        assert!(agree(&[undated], &[clause("LED-001", "MUST")])[0].contains("version"));
+    }
+
+    #[test]
+    fn finds_a_citation_of_an_unknown_id() {
+        assert!(unknown(&[row("LED-001", "MUST")], &[citation("LED-001")], "Implements").is_empty());
+        assert_eq!(
+            unknown(&[row("LED-001", "MUST")], &[citation("LED-999")], "Implements"),
+            ["a.rs:1: Implements LED-999, which is no id"]
+        );
+    }
+
+    #[test]
+    fn finds_what_binds_and_is_not_cited() {
+        let rows = [row("LED-001", "MUST"), row("LED-002", "MUST NOT"), row("LED-003", "SHOULD")];
+        assert_eq!(missing(&rows, &[citation("LED-001")], "x", needs_code).len(), 1);
+        let of_the_directory = Requirement {
+            role: vec!["directory".to_owned()],
+            testable: false,
+            reason: Some("a matter of organisation".to_owned()),
+            ..row("LED-004", "MUST")
+        };
+        assert!(!needs_code(&of_the_directory));
+        assert!(needs_code(&Requirement { role: vec!["server".to_owned()], ..of_the_directory.clone() }));
+        assert!(needs_code(&Requirement { testable: true, reason: None, ..of_the_directory.clone() }));
+        assert!(!needs_case(&of_the_directory));
+    }
+}
