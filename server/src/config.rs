@@ -7,6 +7,10 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::Sqlite;
+use crate::store::{Store, StoreError};
+
 /// What `cme-server.toml` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,8 +19,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Loopback address of the listener for health, readiness and metrics.
     pub operations: SocketAddr,
-    /// The database file.
-    pub database: PathBuf,
+    /// The database: a file for SQLite, or the URL of a PostgreSQL database.
+    pub database: String,
+    /// PEM of the certification authority of the PostgreSQL server; with it the connection is TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_authority: Option<PathBuf>,
     /// File with the number of restores. Keep it out of the database's backup.
     pub incarnation: PathBuf,
     /// The signed directory: a file, or a folder of issues.
@@ -133,6 +140,17 @@ pub enum ConfigError {
     OperationsNotLoopback(PathBuf),
 }
 
+/// Why the database can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file of the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Config {
     /// What `init` writes: everything beside the configuration file.
     pub fn new(
@@ -144,7 +162,8 @@ impl Config {
         Self {
             listen,
             operations,
-            database: "cme.sqlite".into(),
+            database: "cme.sqlite".to_owned(),
+            database_authority: None,
             incarnation: "incarnation".into(),
             directory: "directory.json".into(),
             directory_root: None,
@@ -170,6 +189,16 @@ impl Config {
             return Err(ConfigError::OperationsNotLoopback(path.to_owned()));
         }
         Ok(config)
+    }
+
+    /// Opens the database that the configuration names.
+    pub fn open_store(&self) -> Result<Store, OpenError> {
+        let authority = self.database_authority.as_deref().map(|path| self.read(path)).transpose()?;
+        if self.database.starts_with("postgresql://") || self.database.starts_with("postgres://") {
+            Ok(Postgres::open(&self.database, authority.as_deref())?)
+        } else {
+            Ok(Sqlite::open(&self.resolve(Path::new(&self.database)))?)
+        }
     }
 
     /// A path of the configuration, as the process sees it.

@@ -21,9 +21,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, HostedConfig};
+use crate::config::{Config, ConfigError, HostedConfig, OpenError};
 use crate::store::ledgers::LedgerKey;
-use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError, directory as issues};
 
 /// Ledgers that wait to be completed at most; one more is completed when its peer asks again.
@@ -64,6 +63,9 @@ pub enum NodeError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database, or a file that opening it needs.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// A signing key.
     #[error("{path}: {cause}")]
     SigningKey {
@@ -114,7 +116,7 @@ pub enum NodeError {
 impl Node {
     /// Opens everything that the configuration names.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, NodeError> {
-        let store = Sqlite::open(&config.resolve(&config.database))?;
+        let store = config.open_store()?;
         let incarnation = read_incarnation(&config)?;
         let archive = load_directory(&config, &store).await?;
         let directory = SharedDirectory::new(archive);

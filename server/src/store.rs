@@ -13,6 +13,7 @@ pub mod directory;
 pub mod ledgers;
 mod migrate;
 pub mod outbox;
+pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -178,15 +179,21 @@ struct Inner {
 impl Store {
     /// Opens the database, brings its tables up to date and starts the threads.
     pub fn open(database: Arc<dyn Database>) -> Result<Self, StoreError> {
-        let mut writer_engine = database.connect()?;
-        migrate::up(writer_engine.as_mut())?;
         let (writer, jobs) = bounded(QUEUE_JOBS_MAX);
         let (readers, reads) = bounded(QUEUE_JOBS_MAX);
         let (stop_tending, stopped) = bounded(0);
-        let mut threads = vec![std::thread::spawn(move || write_loop(writer_engine.as_mut(), &jobs))];
+        // Each thread connects by itself: a driver may need the thread to have no runtime of its own.
+        let migrated = spawn(
+            Arc::clone(&database),
+            |engine| migrate::up(engine),
+            move |engine| {
+                write_loop(engine, &jobs);
+            },
+        )?;
+        let mut threads = vec![migrated];
         for _ in 0..READERS {
-            let (mut engine, reads) = (database.connect()?, reads.clone());
-            threads.push(std::thread::spawn(move || read_loop(engine.as_mut(), &reads)));
+            let reads = reads.clone();
+            threads.push(spawn(Arc::clone(&database), |_| Ok(()), move |engine| read_loop(engine, &reads))?);
         }
         threads.push(std::thread::spawn(move || tend_loop(database.as_ref(), &stopped)));
         let inner = Inner {
@@ -259,6 +266,29 @@ where
         Err(crossbeam_channel::TrySendError::Full(_)) => return Err(StoreError::Busy),
     }
     told.await.map_err(|_| StoreError::Closed)?
+}
+
+/// A thread with a connection of its own; gives what connecting and preparing gave.
+fn spawn(
+    database: Arc<dyn Database>,
+    prepare: impl FnOnce(&mut dyn Engine) -> Result<(), StoreError> + Send + 'static,
+    work: impl FnOnce(&mut dyn Engine) + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    let (tell, told) = bounded(1);
+    let thread = std::thread::spawn(move || {
+        let engine = database.connect().and_then(|mut engine| prepare(engine.as_mut()).map(|()| engine));
+        match engine {
+            Ok(mut engine) => {
+                let _ = tell.send(Ok(()));
+                work(engine.as_mut());
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        }
+    });
+    told.recv().map_err(|_| StoreError::Closed)??;
+    Ok(thread)
 }
 
 fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {

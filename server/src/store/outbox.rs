@@ -102,7 +102,7 @@ pub fn due(tx: &mut dyn Tx, now: Instant, limit: u64) -> Result<Vec<Letter>, Sto
                        o.last_failure FROM outbox o WHERE o.state = 'waiting' AND o.next_at <= ?1 AND NOT EXISTS \
                        (SELECT 1 FROM outbox p WHERE p.hosted = o.hosted AND p.counterparty = o.counterparty \
                        AND p.transfer = o.transfer AND p.place < o.place AND (p.state = 'waiting' OR p.task = 'deliver')) \
-                       ORDER BY o.next_at LIMIT ?2";
+                       ORDER BY o.next_at, o.transfer, o.place LIMIT ?2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     tx.rows(SQL, &[now.milliseconds().into(), limit.into()])?.iter().map(letter).collect()
 }

@@ -46,7 +46,9 @@ macro_rules! for_engine {
     };
 }
 
-for_engine!(sqlite, super::SqliteFixture::new());
+for_engine!(sqlite, suite::SqliteFixture::new());
+#[cfg(feature = "postgres-tests")]
+for_engine!(postgres, suite::PostgresFixture::new());
 
 /// A folder with a database file.
 struct SqliteFixture(tempfile::TempDir);
@@ -60,6 +62,48 @@ impl SqliteFixture {
 impl Fixture for SqliteFixture {
     fn open(&self) -> Store {
         super::sqlite::Sqlite::open(&self.0.path().join("suite.sqlite")).unwrap()
+    }
+}
+
+/// A database of its own on the server that `CME_TEST_POSTGRES` names.
+#[cfg(feature = "postgres-tests")]
+struct PostgresFixture {
+    server: ::postgres::Config,
+    name: String,
+}
+
+#[cfg(feature = "postgres-tests")]
+impl PostgresFixture {
+    fn new() -> Self {
+        let url = std::env::var("CME_TEST_POSTGRES").expect("CME_TEST_POSTGRES names a PostgreSQL server");
+        let server: ::postgres::Config = url.parse().unwrap();
+        let name = format!("suite_{}", u64::from_le_bytes(crate::random::bytes()));
+        let fixture = Self { server, name };
+        fixture.administer(format!("CREATE DATABASE {}", fixture.name));
+        fixture
+    }
+
+    /// On a thread without a runtime, as the driver brings one.
+    fn administer(&self, sql: String) {
+        let server = self.server.clone();
+        let done = std::thread::spawn(move || server.connect(::postgres::NoTls).unwrap().batch_execute(&sql));
+        done.join().unwrap().unwrap();
+    }
+}
+
+#[cfg(feature = "postgres-tests")]
+impl Fixture for PostgresFixture {
+    fn open(&self) -> Store {
+        let url = std::env::var("CME_TEST_POSTGRES").unwrap();
+        let (server, _) = url.rsplit_once('/').unwrap();
+        super::postgres::Postgres::open(&format!("{server}/{}", self.name), None).unwrap()
+    }
+}
+
+#[cfg(feature = "postgres-tests")]
+impl Drop for PostgresFixture {
+    fn drop(&mut self) {
+        self.administer(format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
 }
 

@@ -1,0 +1,206 @@
+//! PostgreSQL (15 and later): for several server processes on one database, and for operators who keep
+//! their data there.
+//!
+//! The writer holds one advisory lock for the length of its transaction, so that there is one writer at a
+//! time whatever the number of processes. With group commit the lock is held once for many entries; what
+//! it buys is the same world as in SQLite: no write skew, and places in commit order that no reader can
+//! overtake. Not chosen: SERIALIZABLE with retries (batches of several processes abort each other for ever)
+//! and row locks (a rule that each statement would have to remember).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use postgres::error::SqlState;
+use postgres::types::private::BytesMut;
+use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use postgres::{Client, Config, NoTls, Statement, Transaction};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{Database, Engine, JobFn, Row, Store, StoreError, Tx, Value};
+
+/// The lock that the one writer holds: the letters "CME-WRIT".
+const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(4849337396446976340)";
+/// Longest wait for a connection, in seconds.
+const CONNECT_SECONDS: u64 = 10;
+
+/// A PostgreSQL database.
+pub struct Postgres {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Postgres {
+    /// Connects to the database of a URL and starts a store on it. With the PEM of a certification
+    /// authority the connection is TLS, and the server's certificate must be of it.
+    pub fn open(url: &str, authority_pem: Option<&[u8]>) -> Result<Store, StoreError> {
+        let mut config: Config =
+            url.parse().map_err(|_| StoreError::Engine("not a PostgreSQL URL".to_owned()))?;
+        config.connect_timeout(std::time::Duration::from_secs(CONNECT_SECONDS));
+        let tls = authority_pem.map(tls).transpose()?;
+        Store::open(Arc::new(Self { config, tls }))
+    }
+}
+
+fn tls(authority_pem: &[u8]) -> Result<MakeRustlsConnect, StoreError> {
+    let broken =
+        || StoreError::Engine("the PEM of the database's certification authority can't be read".to_owned());
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority_pem) {
+        roots.add(certificate.map_err(|_| broken())?).map_err(|_| broken())?;
+    }
+    let config = rustls::ClientConfig::builder_with_provider(cme_client::tls::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| broken())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+impl Database for Postgres {
+    fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        let mut engine = PostgresEngine { config, tls, client: None, statements: HashMap::new() };
+        engine.client()?;
+        Ok(Box::new(engine))
+    }
+}
+
+struct PostgresEngine {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    client: Option<Client>,
+    statements: HashMap<&'static str, Statement>,
+}
+
+impl PostgresEngine {
+    /// The connection; a new one when the last was lost.
+    fn client(&mut self) -> Result<(&mut Client, &mut HashMap<&'static str, Statement>), StoreError> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            self.statements.clear();
+            let client = match &self.tls {
+                Some(tls) => self.config.connect(tls.clone()),
+                None => self.config.connect(NoTls),
+            };
+            self.client = Some(client.map_err(fault)?);
+        }
+        let client = self.client.as_mut().ok_or(StoreError::Closed)?;
+        Ok((client, &mut self.statements))
+    }
+
+    fn within(&mut self, locked: bool, job: JobFn<'_>) -> Result<(), StoreError> {
+        let (client, statements) = self.client()?;
+        let mut transaction = if locked {
+            client.transaction()
+        } else {
+            let repeatable = postgres::IsolationLevel::RepeatableRead;
+            client.build_transaction().read_only(true).isolation_level(repeatable).start()
+        }
+        .map_err(fault)?;
+        if locked {
+            transaction.batch_execute(WRITER_LOCK).map_err(fault)?;
+        }
+        let mut tx = PostgresTx { transaction, statements };
+        job(&mut tx)?;
+        // Dropped without this, it is rolled back.
+        tx.transaction.commit().map_err(fault)
+    }
+}
+
+impl Engine for PostgresEngine {
+    fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
+        self.within(true, job)
+    }
+
+    fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
+        self.within(false, job)
+    }
+}
+
+struct PostgresTx<'a> {
+    transaction: Transaction<'a>,
+    statements: &'a mut HashMap<&'static str, Statement>,
+}
+
+impl PostgresTx<'_> {
+    /// Statements are written with `?1`; PostgreSQL says `$1`.
+    fn prepare(&mut self, sql: &'static str) -> Result<Statement, StoreError> {
+        if let Some(prepared) = self.statements.get(sql) {
+            return Ok(prepared.clone());
+        }
+        let prepared = self.transaction.prepare(&sql.replace('?', "$")).map_err(fault)?;
+        self.statements.insert(sql, prepared.clone());
+        Ok(prepared)
+    }
+}
+
+fn bound(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+impl Tx for PostgresTx<'_> {
+    fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError> {
+        let statement = self.prepare(sql)?;
+        self.transaction.execute(&statement, &bound(parameters)).map_err(fault)
+    }
+
+    fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepare(sql)?;
+        let rows = self.transaction.query(&statement, &bound(parameters)).map_err(fault)?;
+        rows.iter().map(row).collect()
+    }
+}
+
+fn row(row: &postgres::Row) -> Result<Row, StoreError> {
+    let value = |(index, column): (usize, &postgres::Column)| {
+        let value = if *column.type_() == Type::INT8 {
+            row.try_get::<_, Option<i64>>(index).map(|value| value.map_or(Value::Null, Value::Integer))
+        } else if *column.type_() == Type::INT4 {
+            row.try_get::<_, Option<i32>>(index)
+                .map(|value| value.map_or(Value::Null, |value| Value::Integer(i64::from(value))))
+        } else {
+            row.try_get::<_, Option<String>>(index).map(|value| value.map_or(Value::Null, Value::Text))
+        };
+        value.map_err(|_| StoreError::Corrupt("a column of no known type"))
+    };
+    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+}
+
+impl ToSql for Value {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Integer(value) => value.to_sql(kind, out),
+            Self::Text(value) => value.as_str().to_sql(kind, out),
+            Self::Null => Ok(IsNull::Yes),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <i64 as ToSql>::accepts(kind) || <&str as ToSql>::accepts(kind)
+    }
+
+    to_sql_checked!();
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
+fn fault(error: postgres::Error) -> StoreError {
+    match error.code() {
+        Some(code) if *code == SqlState::UNIQUE_VIOLATION => StoreError::Exists,
+        Some(code) if *code == SqlState::DISK_FULL => StoreError::Full,
+        Some(code) if *code == SqlState::ADMIN_SHUTDOWN || *code == SqlState::CRASH_SHUTDOWN => {
+            StoreError::Busy
+        }
+        Some(code) if *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::TOO_MANY_CONNECTIONS => {
+            StoreError::Busy
+        }
+        // The server's message can quote a row; its code can't.
+        Some(code) => StoreError::Engine(format!("SQLSTATE {}", code.code())),
+        None if error.is_closed() => StoreError::Busy,
+        None => StoreError::Engine("no connection to PostgreSQL, or it broke".to_owned()),
+    }
+}
