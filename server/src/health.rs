@@ -101,7 +101,7 @@ impl Health {
             let read = self
                 .node
                 .store()
-                .read(move |tx| Ok((ledgers::count_by_stage(tx, code)?, ledgers::open(tx, code)?)));
+                .read(move |tx| Ok((ledgers::count_by_stage(tx, code)?, ledgers::with_clocks(tx, code)?)));
             let (stages, open) = read.await?;
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);

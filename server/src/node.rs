@@ -4,6 +4,7 @@
 //! a copy of a ledger in memory, so that they can share one database from several processes.
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -119,6 +120,11 @@ impl Node {
         let store = config.open_store()?;
         let incarnation = read_incarnation(&config)?;
         let archive = load_directory(&config, &store).await?;
+        if config.directory_root.is_none() {
+            tracing::warn!(
+                "the directory's root key was not compared: set directory_root in the configuration"
+            );
+        }
         let directory = SharedDirectory::new(archive);
         let mut hosted = BTreeMap::new();
         for record in &config.authorities {
@@ -301,7 +307,11 @@ fn open_hosted(
 
 /// Reads an Ed25519 key from PKCS#8 in PEM.
 pub fn read_signing_key(path: &Path) -> Result<SigningKey, NodeError> {
-    let pem = std::fs::read(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+    let unreadable = |cause| ConfigError::Read { path: path.to_owned(), cause };
+    let pem = std::fs::read(path).map_err(unreadable)?;
+    if std::fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "the signing key can be read by others: chmod 600");
+    }
     let wrong = |cause| NodeError::SigningKey { path: path.display().to_string(), cause };
     let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| wrong(SignatureError::PrivateKey))?;
     SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(wrong)

@@ -6,7 +6,7 @@ use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, TransferId};
-use cme_spec::ledger::{Ledger, Stage};
+use cme_spec::ledger::Ledger;
 use cme_spec::receipt::{Head, Receipt};
 
 use super::{Row, StoreError, Tx, Value};
@@ -299,8 +299,9 @@ pub fn share_any(
     Ok(!changed_after(tx, (hosted, counterparty), 0, 1)?.is_empty())
 }
 
-/// Open ledgers of a hosted authority.
-pub fn open(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Held>, StoreError> {
-    let all = of_hosted(tx, hosted)?;
-    Ok(all.into_iter().filter(|held| held.ledger.stage() != Stage::Settled).collect())
+/// Ledgers of a hosted authority in which a clock runs.
+pub fn with_clocks(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
+                       WHERE hosted = ?1 AND stage <> 'settled' ORDER BY changed";
+    all_held(&tx.rows(SQL, &[hosted.as_ref().into()])?)
 }

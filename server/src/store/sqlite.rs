@@ -22,7 +22,14 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens, or makes, the database file and starts a store on it.
+    ///
+    /// A new file is for its owner's eyes only, and SQLite gives its companions the same mode: they hold
+    /// personal data.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let made =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.map_err(|error| StoreError::Engine(format!("{}: {error}", path.display())))?;
         Store::open(Arc::new(Self { path: path.to_owned() }))
     }
 }
