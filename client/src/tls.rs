@@ -103,9 +103,8 @@ pub fn provider() -> Arc<CryptoProvider> {
 
 /// A TLS client that shows `identity` and speaks only to a server whose key is pinned. TLS 1.3 only.
 pub fn client_config(identity: &Identity, pins: Vec<Digest>) -> Result<ClientConfig, Error> {
-    let provider = provider();
-    let verifier = PinnedServer { pins, provider: Arc::clone(&provider) };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let verifier = PinnedServer { pins, signatures: HandshakeSignatures::new() };
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
@@ -116,10 +115,54 @@ pub fn client_config(identity: &Identity, pins: Vec<Digest>) -> Result<ClientCon
     Ok(config)
 }
 
+/// Checks that the other end of a handshake holds the key of the certificate that it shows.
+#[derive(Debug)]
+pub struct HandshakeSignatures(Arc<CryptoProvider>);
+
+impl HandshakeSignatures {
+    /// With ring's algorithms.
+    pub fn new() -> Self {
+        Self(provider())
+    }
+
+    /// Holds when the TLS 1.2 handshake is signed with the certificate's key.
+    pub fn tls12(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    /// Holds when the TLS 1.3 handshake is signed with the certificate's key.
+    pub fn tls13(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    /// The signature schemes that can be checked.
+    pub fn schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl Default for HandshakeSignatures {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[derive(Debug)]
 struct PinnedServer {
     pins: Vec<Digest>,
-    provider: Arc<CryptoProvider>,
+    signatures: HandshakeSignatures,
 }
 
 impl ServerCertVerifier for PinnedServer {
@@ -146,8 +189,7 @@ impl ServerCertVerifier for PinnedServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+        self.signatures.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -156,11 +198,10 @@ impl ServerCertVerifier for PinnedServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+        self.signatures.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }

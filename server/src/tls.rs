@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use cme_client::tls::{check_dates, pin_of, provider};
+use cme_client::tls::{HandshakeSignatures, check_dates, pin_of, provider};
 use cme_client::{Identity, IdentityError};
 use cme_spec::digest::Digest;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
@@ -32,11 +31,10 @@ pub enum TlsError {
 
 /// The listener's configuration. Implements: TRN-002
 pub fn server_config(identity: &Identity, tls12: bool) -> Result<ServerConfig, TlsError> {
-    let provider = provider();
     let versions: &[&rustls::SupportedProtocolVersion] =
         if tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
-    let verifier = Arc::new(AnyHeldKey { provider: Arc::clone(&provider) });
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let verifier = Arc::new(AnyHeldKey(HandshakeSignatures::new()));
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)?
         .with_client_cert_verifier(verifier)
         .with_single_cert(identity.chain().to_vec(), identity.key())?;
@@ -48,9 +46,7 @@ pub fn server_config(identity: &Identity, tls12: bool) -> Result<ServerConfig, T
 }
 
 #[derive(Debug)]
-struct AnyHeldKey {
-    provider: Arc<CryptoProvider>,
-}
+struct AnyHeldKey(HandshakeSignatures);
 
 impl ClientCertVerifier for AnyHeldKey {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -74,8 +70,7 @@ impl ClientCertVerifier for AnyHeldKey {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+        self.0.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -84,11 +79,10 @@ impl ClientCertVerifier for AnyHeldKey {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+        self.0.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.0.schemes()
     }
 }

@@ -1,23 +1,20 @@
 //! One entry of a ledger: a signed header without personal data, and a body that can be erased.
 
-use std::fmt;
-use std::str::FromStr;
+mod header;
+mod kind;
+#[cfg(test)]
+mod wire_tests;
 
-use serde::{Deserialize, Serialize};
-
+pub use self::header::{HeadRef, Header, LedgerPoint, ResponsibilityRef};
+pub use self::kind::{EntryType, EntryTypeError};
 use crate::canonical::{Json, ShapeError};
-use crate::codes::ClockClass;
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
-use crate::instant::{EntryId, Instant, ResponsibilityId, TransferId};
-use crate::ledger::Ledger;
+use crate::instant::Instant;
 use crate::problem::{Problem, ProblemType};
 use crate::receipt::Receipt;
 use crate::signature::{DetachedJws, PublicKey, SignatureError, SigningKey};
-
-#[cfg(test)]
-mod wire_tests;
 
 /// The protocol version whose rules this crate holds.
 pub const PROTOCOL: &str = "1.0";
@@ -30,238 +27,6 @@ pub const RECEIPTS_BYTES: usize = 4_096;
 
 /// Receipts that one entry can carry: the sequencer's and the other party's.
 pub const RECEIPTS_MAX: usize = 2;
-
-/// What an entry does. The codes are those of the wire.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum EntryType {
-    /// The originating authority offers the child.
-    Offer,
-    /// The receiving authority names who looks at it.
-    Acknowledge,
-    /// Either asks.
-    RequestInformation,
-    /// Either answers.
-    SupplyInformation,
-    /// The receiving authority takes responsibility.
-    Accept,
-    /// The receiving authority says why not.
-    Decline,
-    /// The originating authority disagrees, once.
-    Contest,
-    /// The receiving authority stays with its decline.
-    Uphold,
-    /// The receiving authority names the authority it believes right.
-    Redirect,
-    /// The originating authority takes the offer back.
-    Withdraw,
-    /// The receiving authority closes the case.
-    Outcome,
-    /// The receiving authority takes its outcome back.
-    Retract,
-    /// Either corrects facts.
-    Correct,
-}
-
-impl EntryType {
-    /// Every type, in the order of the text.
-    pub const ALL: [Self; 13] = [
-        Self::Offer,
-        Self::Acknowledge,
-        Self::RequestInformation,
-        Self::SupplyInformation,
-        Self::Accept,
-        Self::Decline,
-        Self::Contest,
-        Self::Uphold,
-        Self::Redirect,
-        Self::Withdraw,
-        Self::Outcome,
-        Self::Retract,
-        Self::Correct,
-    ];
-
-    /// The code on the wire.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Offer => "offer",
-            Self::Acknowledge => "acknowledge",
-            Self::RequestInformation => "request-information",
-            Self::SupplyInformation => "supply-information",
-            Self::Accept => "accept",
-            Self::Decline => "decline",
-            Self::Contest => "contest",
-            Self::Uphold => "uphold",
-            Self::Redirect => "redirect",
-            Self::Withdraw => "withdraw",
-            Self::Outcome => "outcome",
-            Self::Retract => "retract",
-            Self::Correct => "correct",
-        }
-    }
-}
-
-impl fmt::Display for EntryType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-/// Text that is no entry type of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an entry type of this version")]
-pub struct EntryTypeError;
-
-impl FromStr for EntryType {
-    type Err = EntryTypeError;
-    fn from_str(code: &str) -> Result<Self, EntryTypeError> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code).ok_or(EntryTypeError)
-    }
-}
-
-/// Names the responsibility that a ledger hands over, and which hand-over of it this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ResponsibilityRef {
-    /// The child's case, the same in every transfer of it.
-    pub id: ResponsibilityId,
-    /// 1 for the first hand-over; one more after each accepted one.
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    pub epoch: u64,
-}
-
-/// Names one entry of one ledger by its header's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LedgerPoint {
-    /// The ledger.
-    pub transfer: TransferId,
-    /// The entry's place, from 0.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
-    pub sequence: u64,
-    /// Digest of the entry's header.
-    pub header_digest: Digest,
-}
-
-/// The newest entry of a ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HeadRef {
-    /// The entry's place, from 0.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
-    pub sequence: u64,
-    /// Digest of the entry's header.
-    pub header_digest: Digest,
-}
-
-/// The signed part of an entry. It holds no direct personal data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Header {
-    /// Protocol version, fixed for a ledger by its offer.
-    #[schema(pattern = "^1\\.[0-9]+$", example = "1.0")]
-    pub protocol: String,
-    /// The ledger.
-    pub transfer: TransferId,
-    /// Place in the ledger, from 0.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
-    pub sequence: u64,
-    /// Digest of the header before; null for the offer.
-    #[serde(deserialize_with = "crate::text::present_or_null")]
-    #[schema(required)]
-    pub previous: Option<Digest>,
-    /// Minted once, when the author decided.
-    pub id: EntryId,
-    /// What the entry does.
-    #[serde(rename = "type")]
-    pub kind: EntryType,
-    /// The authority that decided and signed.
-    pub author: AuthorityCode,
-    /// The other party.
-    pub recipient: AuthorityCode,
-    /// When the author decided.
-    pub created_at: Instant,
-    /// The responsibility, fixed for a ledger by its offer.
-    pub responsibility: ResponsibilityRef,
-    /// Which clocks hold, fixed for a ledger by its offer.
-    pub clock_class: ClockClass,
-    /// Digest of the body.
-    pub body_digest: Digest,
-    /// Offer only: the head of the ledger that this one follows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preceded_by: Option<LedgerPoint>,
-    /// Offer only: the last seen head of a ledger whose sequencer the directory marks unavailable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supersedes: Option<LedgerPoint>,
-    /// Offer only: both heads of the forked ledger that this one succeeds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 2, max_items = 2)]
-    pub successor_of: Option<Vec<LedgerPoint>>,
-}
-
-impl Header {
-    /// The header of the entry after the ledger's newest; [`Entry::sign`] fills in the body's digest.
-    ///
-    /// `created_at` is raised to the predecessor's when the author's clock is behind it.
-    /// Implements: LED-002
-    pub fn following(
-        ledger: &Ledger,
-        kind: EntryType,
-        author: AuthorityCode,
-        id: EntryId,
-        created_at: Instant,
-    ) -> Self {
-        let terms = &ledger.terms;
-        let recipient = if author == terms.receiving { terms.originating } else { terms.receiving };
-        Self {
-            protocol: terms.protocol.clone(),
-            transfer: terms.transfer,
-            sequence: ledger.head.sequence + 1,
-            previous: Some(ledger.head.header_digest),
-            id,
-            kind,
-            author,
-            recipient,
-            created_at: created_at.max(ledger.created_at),
-            responsibility: terms.responsibility,
-            clock_class: terms.clock_class,
-            body_digest: Digest::of(&[]),
-            preceded_by: None,
-            supersedes: None,
-            successor_of: None,
-        }
-    }
-
-    /// The same decision for another place: the header that takes its turn after the ledger's newest entry.
-    ///
-    /// Only `sequence`, `previous` and `createdAt` change, so the id stays. Whether the decision still holds is
-    /// the author's to say first. Implements: ENT-005
-    #[must_use]
-    pub fn moved(&self, ledger: &Ledger, created_at: Instant) -> Self {
-        Self {
-            sequence: ledger.head.sequence + 1,
-            previous: Some(ledger.head.header_digest),
-            created_at: created_at.max(ledger.created_at),
-            ..self.clone()
-        }
-    }
-
-    /// How many ledgers this header links to: an offer may name one way of following another, the rest none.
-    pub fn links(&self) -> usize {
-        [self.preceded_by.is_some(), self.supersedes.is_some(), self.successor_of.is_some()]
-            .into_iter()
-            .filter(|present| *present)
-            .count()
-    }
-
-    /// Holds when author and recipient are these two, in either order, and not one authority twice.
-    pub fn is_between(&self, a: AuthorityCode, b: AuthorityCode) -> bool {
-        let pair = (self.author, self.recipient);
-        a != b && (pair == (a, b) || pair == (b, a))
-    }
-}
 
 /// The body of an entry: as received, or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
