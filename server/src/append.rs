@@ -1,25 +1,19 @@
-//! What happens to an entry that arrives: the order of checks of the text, and one transaction.
-//!
-//! Everything that needs no database (form, digests, parties, signatures) is done before; [`arrive`] is the
-//! job. It looks the id up first, then the place, then asks the pure rules, and commits entry, state and,
-//! where there is one, the receipt's companion rows together.
+//! What happens to an entry that arrives: the rules of `spec` over this store, in one transaction.
 
 use std::sync::Arc;
 
-use cme_spec::canonical::ShapeError;
 use cme_spec::directory::{Archive, Directory, Freshness};
-use cme_spec::entry::{Body, Entry, EntryType, HeadRef};
+use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::Instant;
-use cme_spec::ledger::append::{AppendError, check_delivered, check_proposed};
-use cme_spec::ledger::evidence::check_outcome;
-use cme_spec::ledger::{Ledger, apply, fork};
+use cme_spec::instant::{EntryId, Instant};
+use cme_spec::ledger::Ledger;
+use cme_spec::ledger::arrival::{self, Arrival, Desk, Holdings, Ruling};
 use cme_spec::problem::{Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
-use crate::node::{Node, Told};
-use crate::store::ledgers::{self, Held, LedgerKey};
+use crate::node::{Hosted, Node};
+use crate::store::ledgers::{self, LedgerKey};
 use crate::store::{StoreError, Tx, outbox};
 
 /// The two parties of an entry, as this deployment sees them.
@@ -53,17 +47,6 @@ impl Parties {
     }
 }
 
-/// An entry whose form, digests, parties and signature are right. Made by [`Arrival::check`] and
-/// [`Arrival::fetched`] only.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    key: LedgerKey,
-    entry: Entry,
-    archive: Arc<Archive>,
-    now: Instant,
-    proposal: Option<Envelope<Receipt>>,
-}
-
 /// What the caller is told.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -75,230 +58,155 @@ pub enum Answer {
     Refused(Problem),
 }
 
-impl Arrival {
-    /// The checks that need no database. Implements: TRN-010, TRN-011
-    pub fn check(
-        node: &Node,
-        entry: Entry,
-        parties: Parties,
-        archive: Arc<Archive>,
-    ) -> Result<Self, Problem> {
-        if matches!(entry.body(), Body::Erased { .. }) {
+/// An arrival that was checked, and all that judging it in a transaction takes.
+pub struct Incoming {
+    node: Node,
+    archive: Arc<Archive>,
+    parties: Parties,
+    now: Instant,
+    arrival: Arrival,
+}
+
+impl Incoming {
+    /// An entry that a peer sent. Implements: TRN-010, TRN-011
+    pub fn sent(node: &Node, entry: Entry, parties: Parties, archive: Arc<Archive>) -> Result<Self, Problem> {
+        let erased = matches!(entry.body(), Body::Erased { .. });
+        if erased && entry.receipts().is_empty() {
             return Err(Problem::new(ProblemType::BodyMissing));
         }
-        if entry.body_matches() {
-            let invalid = |error: ShapeError| Problem::new(ProblemType::BodyInvalid).pointer(error.pointer);
-            cme_spec::body::check_entry(&entry).map_err(invalid)?;
-            let newest = archive.newest().ok_or_else(|| Problem::new(ProblemType::Unavailable))?;
-            check_outcome(&entry, newest.content()).map_err(invalid)?;
-        }
-        Self::fetched(node, entry, parties, archive)
+        Self::checked(node, parties, archive, |desk| Arrival::sent(entry, desk))
     }
 
-    /// An entry fetched from a peer: its body may be gone, and its form was judged by the sequencer.
-    ///
-    /// A signature is looked at before anything is said about the ledger: whoever can't sign learns
-    /// nothing. An entry without receipts can only be a proposal; its receipt is signed here already, so
-    /// that the one writer doesn't spend its time on signatures.
+    /// An entry fetched from a peer.
     pub fn fetched(
         node: &Node,
         entry: Entry,
         parties: Parties,
         archive: Arc<Archive>,
     ) -> Result<Self, Problem> {
-        if !entry.body_matches() {
-            return Err(Problem::new(ProblemType::BodyDigestMismatch));
-        }
-        let (Parties { ours, theirs }, now) = (parties, node.now());
-        let key = LedgerKey { hosted: ours, counterparty: theirs, transfer: entry.header().transfer };
-        let newest = archive.newest().ok_or_else(|| Problem::new(ProblemType::Unavailable))?;
-        let directory = newest.content();
-        let proposal = if entry.receipts().is_empty() {
-            check_proposed(&entry, directory, now).map_err(|error| error.problem())?;
-            let hosted =
-                node.speaking_for(directory, ours).ok_or_else(|| Problem::new(ProblemType::HostedUnknown))?;
-            Some(hosted.receipt(&entry, ours, told(node, directory, now)))
-        } else {
-            let author = entry.header().author;
-            let signer = directory.key(author, entry.signature().key());
-            let signer = signer.ok_or_else(|| Problem::new(ProblemType::KeyUnknown))?;
-            entry.verify(&signer.public_key).map_err(|_| Problem::new(ProblemType::SignatureInvalid))?;
-            None
+        Self::checked(node, parties, archive, |desk| Arrival::fetched(entry, desk))
+    }
+
+    fn checked(
+        node: &Node,
+        parties: Parties,
+        archive: Arc<Archive>,
+        check: impl FnOnce(&Desk<'_>) -> Result<Arrival, Problem>,
+    ) -> Result<Self, Problem> {
+        let now = node.now();
+        let arrival = {
+            let (directory, hosted) = speaker(node, &archive, parties)?;
+            check(&desk(node, directory, hosted, parties, now))?
         };
-        Ok(Self { key, entry, archive, now, proposal })
+        Ok(Self { node: node.clone(), archive, parties, now, arrival })
     }
 
     /// Which ledger it is for.
-    pub fn key(&self) -> &LedgerKey {
-        &self.key
-    }
-
-    fn directory(&self) -> Result<&Directory, StoreError> {
-        let newest = self.archive.newest().ok_or(StoreError::Corrupt("no directory issue"))?;
-        Ok(newest.content())
+    pub fn key(&self) -> LedgerKey {
+        let Parties { ours, theirs } = self.parties;
+        LedgerKey { hosted: ours, counterparty: theirs, transfer: self.arrival.entry().header().transfer }
     }
 }
 
-fn told(node: &Node, directory: &Directory, at: Instant) -> Told {
-    Told { at, incarnation: node.incarnation(), directory_issue: directory.issue }
+fn speaker<'a>(
+    node: &'a Node,
+    archive: &'a Archive,
+    parties: Parties,
+) -> Result<(&'a Directory, &'a Hosted), Problem> {
+    let newest = archive.newest().ok_or_else(|| Problem::new(ProblemType::Unavailable))?;
+    let directory = newest.content();
+    let hosted = node.speaking_for(directory, parties.ours);
+    hosted.map(|hosted| (directory, hosted)).ok_or_else(|| Problem::new(ProblemType::HostedUnknown))
 }
 
-/// The job: stores the entry, or says why not. Implements: DLV-001, DLV-002, RCP-001
-pub fn arrive(tx: &mut dyn Tx, node: &Node, arrival: &Arrival) -> Result<Answer, StoreError> {
-    let held = ledgers::find(tx, &arrival.key)?;
-    let directory = arrival.directory()?;
-    if let Some(answer) = known_id(tx, node, arrival, held.as_ref())? {
-        return Ok(answer);
+fn desk<'a>(
+    node: &Node,
+    directory: &'a Directory,
+    hosted: &'a Hosted,
+    parties: Parties,
+    now: Instant,
+) -> Desk<'a> {
+    Desk { party: parties.ours, key: &hosted.signing, directory, incarnation: node.incarnation(), now }
+}
+
+/// This store's copy of one ledger.
+struct Stored<'a> {
+    tx: &'a mut dyn Tx,
+    key: LedgerKey,
+}
+
+impl Holdings for Stored<'_> {
+    type Fault = StoreError;
+
+    fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, StoreError> {
+        Ok(ledgers::find(self.tx, &self.key)?.map(|held| (held.ledger, held.forked)))
     }
-    if let Some(problem) = out_of_place(tx, arrival, held.as_ref())? {
-        return Ok(Answer::Refused(problem));
+
+    fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, StoreError> {
+        ledgers::entry_by_id(self.tx, &self.key, id)
     }
-    if let Some(problem) = stranger(tx, arrival, held.as_ref(), directory)? {
-        return Ok(Answer::Refused(problem));
+
+    fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, StoreError> {
+        ledgers::entry_at(self.tx, &self.key, sequence)
     }
-    let ledger = held.as_ref().map(|held| &held.ledger);
-    match judge(node, arrival, ledger, directory) {
-        Ok((next, entry, receipt)) => {
-            ledgers::append(tx, &arrival.key, &next, &entry)?;
-            settle_own_decision(tx, arrival)?;
+}
+
+/// The job: stores the entry, or says why not. Entry, state and what follows from them commit together.
+///
+/// Implements: DLV-001, DLV-002, RCP-001
+pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError> {
+    let key = incoming.key();
+    let (directory, hosted) = match speaker(&incoming.node, &incoming.archive, incoming.parties) {
+        Ok(speaker) => speaker,
+        Err(problem) => return Ok(Answer::Refused(problem)),
+    };
+    let desk = desk(&incoming.node, directory, hosted, incoming.parties, incoming.now);
+    match arrival::rule(&desk, &incoming.arrival, &mut Stored { tx: &mut *tx, key })? {
+        Ruling::Append { ledger, entry, receipt } => {
+            if let Some(problem) = stranger(tx, incoming, directory)? {
+                return Ok(Answer::Refused(problem));
+            }
+            ledgers::append(tx, &key, &ledger, &entry)?;
+            settle_own_decision(tx, &key, &entry)?;
             Ok(Answer::Stored(receipt))
         }
-        Err(error) => {
-            let problem = error.problem();
-            let with_head = problem.registered() == Some(ProblemType::SequenceConflict);
-            let head = ledger.map(|ledger| ledger.head);
-            Ok(Answer::Refused(if with_head { problem.head(head) } else { problem }))
+        Ruling::Vouch { receipt } => {
+            ledgers::keep_counter_receipt(tx, &key, &receipt)?;
+            Ok(Answer::Stored(receipt))
         }
-    }
-}
-
-/// The id is looked up before the place, so that a repeat is always known as one. Implements: DLV-003
-fn known_id(
-    tx: &mut dyn Tx,
-    node: &Node,
-    arrival: &Arrival,
-    held: Option<&Held>,
-) -> Result<Option<Answer>, StoreError> {
-    let Some(held) = held else { return Ok(None) };
-    let header = arrival.entry.header();
-    let Some(stored) = ledgers::entry_by_id(tx, &arrival.key, header.id)? else {
-        let roles_exchanged = header.kind == EntryType::Offer
-            && header.sequence == 0
-            && held.ledger.terms.originating != header.author;
-        return Ok(roles_exchanged.then(|| Answer::Refused(Problem::new(ProblemType::IdReused))));
-    };
-    let same = stored.header_digest() == arrival.entry.header_digest();
-    let ordered = arrival.entry.receipt_by(held.ledger.terms.receiving).is_some();
-    let same_decision =
-        stored.header().kind == header.kind && stored.header().body_digest == header.body_digest;
-    if same || (same_decision && !ordered) {
-        if let Some(given) = stored.receipt_by(arrival.key.hosted) {
-            return Ok(Some(Answer::Repeated(given.clone())));
+        Ruling::Repeat { receipt } => Ok(Answer::Repeated(receipt)),
+        Ruling::Fork { problem } => {
+            let sequence = incoming.arrival.entry().header().sequence;
+            tracing::error!(transfer = %key.transfer, sequence, "the sequencer signed two entries for one place");
+            ledgers::mark_forked(tx, &key, incoming.arrival.entry())?;
+            Ok(Answer::Refused(problem))
         }
-        // Our own entry, in the ledger by the sequencer's receipt alone, is brought back to us.
-        let directory = arrival.directory()?;
-        let Some(hosted) = node.speaking_for(directory, arrival.key.hosted) else { return Ok(None) };
-        let receipt = hosted.receipt(&stored, arrival.key.hosted, told(node, directory, arrival.now));
-        ledgers::keep_counter_receipt(tx, &arrival.key, &receipt)?;
-        return Ok(Some(Answer::Stored(receipt)));
+        Ruling::Refuse { problem } => Ok(Answer::Refused(problem)),
     }
-    if ordered {
-        return Ok(None);
-    }
-    Ok(Some(Answer::Refused(Problem::new(ProblemType::IdReused))))
-}
-
-/// Implements: DLV-007, RCV-012
-fn out_of_place(
-    tx: &mut dyn Tx,
-    arrival: &Arrival,
-    held: Option<&Held>,
-) -> Result<Option<Problem>, StoreError> {
-    let sequence = arrival.entry.header().sequence;
-    let head = held.map(|held| held.ledger.head);
-    let next = head.map_or(0, |head: HeadRef| head.sequence + 1);
-    if sequence > next {
-        return Ok(Some(Problem::new(ProblemType::SequenceGap).head(head)));
-    }
-    let Some(held) = held else { return Ok(None) };
-    if sequence < next {
-        let receiving = held.ledger.terms.receiving;
-        let ours =
-            ledgers::entry_at(tx, &arrival.key, sequence)?.ok_or(StoreError::Corrupt("a gap in a ledger"))?;
-        if fork::proven_by(&ours, &arrival.entry, receiving, arrival.directory()?).is_some() {
-            tracing::error!(transfer = %arrival.key.transfer, sequence, "the sequencer signed two entries for one place");
-            ledgers::mark_forked(tx, &arrival.key, &arrival.entry)?;
-            return Ok(Some(Problem::new(ProblemType::Forked).head(head)));
-        }
-        return Ok(Some(Problem::new(ProblemType::SequenceConflict).head(head)));
-    }
-    Ok(held.forked.then(|| Problem::new(ProblemType::Forked).head(head)))
 }
 
 /// Past the days of grace, nobody new is let in. Implements: DIR-010
 fn stranger(
     tx: &mut dyn Tx,
-    arrival: &Arrival,
-    held: Option<&Held>,
+    incoming: &Incoming,
     directory: &Directory,
 ) -> Result<Option<Problem>, StoreError> {
-    let stale = held.is_none() && directory.freshness(arrival.now) == Freshness::Stale;
-    if stale && !ledgers::share_any(tx, arrival.key.hosted, arrival.key.counterparty)? {
+    let key = incoming.key();
+    let begins = incoming.arrival.entry().header().sequence == 0;
+    let stale = begins && directory.freshness(incoming.now) == Freshness::Stale;
+    if stale && !ledgers::share_any(tx, key.hosted, key.counterparty)? {
         let problem = Problem::new(ProblemType::Unavailable);
         return Ok(Some(problem.detail("the directory held here is too old to take a new peer")));
     }
     Ok(None)
 }
 
-/// The pure rules, and this party's receipt.
-fn judge(
-    node: &Node,
-    arrival: &Arrival,
-    ledger: Option<&Ledger>,
-    directory: &Directory,
-) -> Result<(Ledger, Entry, Envelope<Receipt>), AppendError> {
-    let ours = arrival.key.hosted;
-    let sequencer = ledger.map_or(arrival.entry.header().recipient, |ledger| ledger.terms.receiving);
-    let hosted = node.speaking_for(directory, ours).ok_or(AppendError::ReceiptMissing)?;
-    if let Some(receipt) = &arrival.proposal {
-        if ours != sequencer {
-            return Err(AppendError::ReceiptMissing);
-        }
-        // The sequencer's receipts never go back along a ledger, whatever its clock does.
-        let earliest = ledger.map_or(arrival.now, |ledger| ledger.received_at);
-        let receipt = if arrival.now < earliest {
-            hosted.receipt(&arrival.entry, ours, told(node, directory, earliest))
-        } else {
-            receipt.clone()
-        };
-        let next = apply(ledger, &arrival.entry, receipt.content())?;
-        return Ok((next, arrival.entry.clone().with_receipt(receipt.clone()), receipt));
-    }
-    let (next, _) = check_delivered(ledger, &arrival.entry, directory, ours, arrival.now)?;
-    if ours == sequencer {
-        // Our own receipted entry comes back to us: no second receipt is made for it.
-        let receipt = arrival.entry.receipt_by(ours).ok_or(AppendError::ReceiptMissing)?.clone();
-        return Ok((next, arrival.entry.clone(), receipt));
-    }
-    let receipt = match arrival.entry.receipt_by(ours) {
-        Some(given) => given.clone(),
-        None => hosted.receipt(&arrival.entry, ours, told(node, directory, arrival.now)),
-    };
-    directory
-        .check_document(receipt.clone(), ours, receipt.content().received_at)
-        .map_err(|_| AppendError::ReceiptInvalid)?;
-    if !receipt.content().is_for(&arrival.entry) {
-        return Err(AppendError::ReceiptInvalid);
-    }
-    Ok((next, arrival.entry.clone().with_receipt(receipt.clone()), receipt))
-}
-
 /// A decision of ours that the sequencer has put into the ledger needs no sending any more.
-fn settle_own_decision(tx: &mut dyn Tx, arrival: &Arrival) -> Result<(), StoreError> {
-    let header = arrival.entry.header();
-    if header.author == arrival.key.hosted {
-        outbox::drop_proposal(tx, &arrival.key, header.id)?;
-        outbox::done(tx, &arrival.key, header.id)?;
+fn settle_own_decision(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry) -> Result<(), StoreError> {
+    let header = entry.header();
+    if header.author == key.hosted {
+        outbox::drop_proposal(tx, key, header.id)?;
+        outbox::done(tx, key, header.id)?;
     }
     Ok(())
 }

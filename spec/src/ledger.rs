@@ -8,6 +8,7 @@
 //! arm looks at a clock, so silence can't move it.
 
 pub mod append;
+pub mod arrival;
 pub mod due;
 pub mod evidence;
 pub mod export;

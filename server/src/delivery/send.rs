@@ -10,7 +10,7 @@ use cme_spec::ledger::{allows, apply};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
-use crate::append::{Answer, Arrival, Parties, arrive};
+use crate::append::{Answer, Incoming, Parties, arrive};
 use crate::node::Node;
 use crate::store::ledgers::{self, LedgerKey};
 use crate::store::outbox::{self, Letter, Task};
@@ -238,10 +238,9 @@ pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
         let (entries, more) = peer.entries(key.transfer, from).await?;
         for entry in entries {
             let between = entry.header().is_between(parties.ours, parties.theirs);
-            let arrival = between.then(|| Arrival::fetched(node, entry, parties, node.archive()));
-            let Some(Ok(arrival)) = arrival else { return Ok(appended) };
-            let in_job = node.clone();
-            match node.store().write(move |tx| arrive(tx, &in_job, &arrival)).await.map_err(failed)? {
+            let incoming = between.then(|| Incoming::fetched(node, entry, parties, node.archive()));
+            let Some(Ok(incoming)) = incoming else { return Ok(appended) };
+            match node.store().write(move |tx| arrive(tx, &incoming)).await.map_err(failed)? {
                 Answer::Stored(_) => appended += 1,
                 Answer::Repeated(_) => {}
                 Answer::Refused(problem) => {

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use cme_spec::problem::{Problem, ProblemType};
 
 use super::answer;
-use crate::append::{Answer, Arrival, Parties, arrive};
+use crate::append::{Answer, Incoming, Parties, arrive};
 use crate::extract::{Caller, Fault, entry_body};
 
 pub(crate) async fn put_entry(
@@ -22,9 +22,9 @@ pub(crate) async fn put_entry(
     }
     let parties = Parties::of(caller.directory()?, &entry, caller.hosted()?.code, caller.authority)?;
     let (kind, author, sequence) = (header.kind, header.author, header.sequence);
-    let arrival = Arrival::check(&caller.node, entry, parties, caller.archive.clone())?;
-    let (key, node) = (*arrival.key(), caller.node.clone());
-    let told = caller.node.store().write(move |tx| arrive(tx, &node, &arrival)).await?;
+    let incoming = Incoming::sent(&caller.node, entry, parties, caller.archive.clone())?;
+    let key = incoming.key();
+    let told = caller.node.store().write(move |tx| arrive(tx, &incoming)).await?;
     let outcome = match &told {
         Answer::Stored(_) => "stored",
         Answer::Repeated(_) => "repeated",
