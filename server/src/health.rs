@@ -58,7 +58,9 @@ impl Health {
 
     /// Whether the deployment can take requests.
     pub async fn report(&self) -> ReadyReport {
-        let database = self.node.store().read(|tx| outbox::count(tx)).await.is_ok();
+        let store = self.node.store();
+        let database =
+            store.read(|tx| outbox::count(tx)).await.is_ok() && store.write(|_| Ok(())).await.is_ok();
         let archive = self.node.archive();
         let issue = archive.newest().map(Signed::content);
         let directory = match issue.map(|issue| issue.freshness(self.node.now())) {

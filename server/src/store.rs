@@ -18,6 +18,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -291,14 +292,20 @@ fn spawn(
     Ok(thread)
 }
 
+/// The job's result; a job that panics is a bug of its own and must not take the thread with it.
+fn run(job: &mut Job, tx: &mut dyn Tx) -> Result<(), StoreError> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| (job.run)(tx)));
+    result.unwrap_or_else(|_| Err(StoreError::Engine("a job panicked".to_owned())))
+}
+
 fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter().take(BATCH_JOBS_MAX - 1));
-        let together = engine.write(&mut |tx| batch.iter_mut().try_for_each(|job| (job.run)(tx)));
+        let together = engine.write(&mut |tx| batch.iter_mut().try_for_each(|job| run(job, tx)));
         for mut job in batch {
             // One bad job spoils nobody: nothing of the batch was kept, so each runs alone.
-            let alone = |job: &mut Job, engine: &mut dyn Engine| engine.write(&mut |tx| (job.run)(tx));
+            let alone = |job: &mut Job, engine: &mut dyn Engine| engine.write(&mut |tx| run(job, tx));
             let result = if together.is_ok() { Ok(()) } else { alone(&mut job, engine) };
             (job.done)(result);
         }
@@ -307,7 +314,7 @@ fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
 
 fn read_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
     while let Ok(mut job) = jobs.recv() {
-        let result = engine.read(&mut |tx| (job.run)(tx));
+        let result = engine.read(&mut |tx| run(&mut job, tx));
         (job.done)(result);
     }
 }

@@ -122,10 +122,10 @@ async fn refill(node: &Node, letter: &Letter, head: Option<u64>) -> Result<Sent,
         }
         Ok(missing.len())
     });
-    match queued.await? {
-        0 => Err(Failure::later(ProblemType::SequenceGap.name())),
-        _ => Ok(Sent::Again),
-    }
+    let count = queued.await?;
+    tracing::info!(transfer = %key.transfer, peer = %key.counterparty, count, "the peer lacks entries; they go first");
+    // This one waits its pause: a peer that says so whatever it is sent must not be asked without end.
+    Err(Failure::later(ProblemType::SequenceGap.name()))
 }
 
 /// What to do with a decision before it is sent.

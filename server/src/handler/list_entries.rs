@@ -13,10 +13,13 @@ use super::get_capabilities::PAGE_ITEMS_MAX;
 use super::ok;
 use crate::extract::{Caller, Fault};
 use crate::node::Told;
-use crate::store::ledgers;
+use crate::store::ledgers::{self, LedgerKey};
+use crate::store::{StoreError, Tx};
 
 /// Bytes of one page's entries; a page ends early rather than grow beyond it.
 const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Entries read from the store in one go.
+const ENTRIES_AT_ONCE: u64 = 16;
 
 pub(crate) async fn list_entries(
     caller: Caller,
@@ -41,19 +44,11 @@ pub(crate) async fn list_entries(
                 && directory.acts_for(authority, held.key.counterparty)
         });
         let Some(held) = held else { return Ok(None) };
-        let entries = ledgers::entries(tx, &held.key, from, limit)?;
+        let page = page(tx, &held.key, from, limit)?;
         let branches = ledgers::branch_entries(tx, &held.key)?;
-        Ok(Some((held, entries, branches)))
+        Ok(Some((held, page, branches)))
     });
-    let (held, entries, branches) = found.await?.ok_or(ProblemType::LedgerUnknown)?;
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    for json in entries.iter().map(Entry::to_json) {
-        bytes += json.canonical_bytes().len();
-        if !page.is_empty() && bytes > PAGE_BYTES_MAX {
-            break;
-        }
-        page.push(json);
-    }
+    let (held, page, branches) = found.await?.ok_or(ProblemType::LedgerUnknown)?;
     let after = from.saturating_add(page.len() as u64);
     let more = !page.is_empty() && after <= held.ledger.head.sequence;
     let told = Told {
@@ -65,6 +60,26 @@ pub(crate) async fn list_entries(
     let forks =
         branches.iter().map(|entry| Json::object([("entries", Json::array([entry.to_json()]))])).collect();
     Ok(ok(&EntryPage { entries: page, more, head, forks }))
+}
+
+/// Entries from a place on, read a few at a time: a page never holds much more than its bytes.
+fn page(tx: &mut dyn Tx, key: &LedgerKey, from: u64, limit: u64) -> Result<Vec<Json>, StoreError> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    loop {
+        let left = limit - page.len() as u64;
+        let entries =
+            ledgers::entries(tx, key, from.saturating_add(page.len() as u64), left.min(ENTRIES_AT_ONCE))?;
+        if entries.is_empty() {
+            return Ok(page);
+        }
+        for json in entries.iter().map(Entry::to_json) {
+            bytes += json.canonical_bytes().len();
+            if !page.is_empty() && bytes > PAGE_BYTES_MAX {
+                return Ok(page);
+            }
+            page.push(json);
+        }
+    }
 }
 
 fn number(query: &HashMap<String, String>, name: &str, absent: u64) -> Result<u64, Fault> {

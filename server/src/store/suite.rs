@@ -25,6 +25,7 @@ macro_rules! for_engine {
             for_engine!(@tests $fixture;
                 holds_what_was_acknowledged_after_it_was_opened_again,
                 a_job_that_fails_changes_nothing_and_spoils_no_other,
+                a_job_that_panics_fails_and_the_store_goes_on,
                 jobs_that_wait_share_a_commit,
                 a_ledger_comes_back_as_it_was_stored,
                 an_entry_stands_once_in_a_ledger,
@@ -176,6 +177,17 @@ pub(crate) async fn a_job_that_fails_changes_nothing_and_spoils_no_other(fixture
         .write(|tx| tx.exec("INSERT INTO directory_issue (issue, document) VALUES (1, '{}')", &[]))
         .await;
     assert_eq!(twice, Err(StoreError::Exists));
+}
+
+pub(crate) async fn a_job_that_panics_fails_and_the_store_goes_on(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let broken = store.write(|tx| -> Result<(), StoreError> {
+        tx.exec("INSERT INTO directory_issue (issue, document) VALUES (1, '{}')", &[])?;
+        panic!("a bug in a job");
+    });
+    assert_eq!(broken.await, Err(StoreError::Engine("a job panicked".to_owned())));
+    let rows = store.write(|tx| tx.rows("SELECT issue FROM directory_issue", &[])).await.unwrap();
+    assert!(rows.is_empty());
 }
 
 pub(crate) async fn jobs_that_wait_share_a_commit(fixture: &impl Fixture) {
