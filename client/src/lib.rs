@@ -27,6 +27,6 @@ pub mod tls;
 
 pub use self::directory::SharedDirectory;
 pub use self::error::ClientError;
-pub use self::peer::{Client, Delivered, FetchedLedger, Heads, PeerClient, ReceiptStatus};
+pub use self::peer::{Client, Delivered, Entries, FetchedLedger, Heads, PeerClient, ReceiptStatus};
 pub use self::retry::{PAUSE_MAX, RetryPolicy};
 pub use self::tls::{Identity, IdentityError};

@@ -154,6 +154,17 @@ pub struct FetchedLedger {
     pub ledger: Ledger,
 }
 
+/// A part of a ledger as the peer holds it.
+#[derive(Clone, Debug)]
+pub struct Entries {
+    /// Entries in order; each has an entry's form, nothing more is checked.
+    pub entries: Vec<Entry>,
+    /// Whether the ledger goes on.
+    pub more: bool,
+    /// The peer's word on where its copy ends.
+    pub head: Signed<Head>,
+}
+
 /// Verified heads of one page.
 #[derive(Clone, Debug)]
 pub struct Heads {
@@ -205,7 +216,7 @@ impl PeerClient {
     }
 
     /// Entries from a place on, as the peer holds them; each has an entry's form, nothing more is checked.
-    pub async fn entries(&self, transfer: TransferId, from: u64) -> Result<(Vec<Entry>, bool), ClientError> {
+    pub async fn entries(&self, transfer: TransferId, from: u64) -> Result<Entries, ClientError> {
         let url = self.url(&format!("/v1/transfers/{transfer}/entries?from={from}"));
         let answer = self.call(&list_entries::OPERATION, &url, None).await?;
         let page = self.proven(EntryPage::read(&answer.json).map_err(Unproven::from))?;
@@ -217,7 +228,11 @@ impl PeerClient {
         if !in_order || (page.more && entries.is_empty()) {
             return self.proven(Err(Unproven::OtherMatter));
         }
-        Ok((entries, page.more))
+        let head = self.document(&page.head, |head: &Head| (head.by, head.at))?;
+        if head.content().transfer != transfer {
+            return self.proven(Err(Unproven::OtherMatter));
+        }
+        Ok(Entries { entries, more: page.more, head })
     }
 
     /// The whole ledger, every signature and rule checked as of `now`, whatever the length of its pages.
@@ -226,15 +241,15 @@ impl PeerClient {
     pub async fn ledger(&self, transfer: TransferId, now: Instant) -> Result<FetchedLedger, ClientError> {
         let (mut entries, mut ledger): (Vec<Entry>, Option<Ledger>) = (Vec::new(), None);
         loop {
-            let (page, more) = self.entries(transfer, entries.len() as u64).await?;
-            for entry in page {
+            let page = self.entries(transfer, entries.len() as u64).await?;
+            for entry in page.entries {
                 let reader = self.client.authority;
                 let checked = check_delivered(ledger.as_ref(), &entry, self.directory()?, reader, now);
                 let (next, _) = self.proven(checked.map_err(Unproven::from))?;
                 ledger = Some(next);
                 entries.push(entry);
             }
-            if !more {
+            if !page.more {
                 break;
             }
         }

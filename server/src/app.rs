@@ -12,11 +12,12 @@ use tokio::sync::watch;
 
 use crate::config::ConfigError;
 use crate::delivery;
+use crate::escalation;
 use crate::extract::RateLimits;
 use crate::health::Health;
 use crate::node::{Node, NodeError};
 use crate::routes;
-use crate::tls::{ShownPin, TlsError, server_config};
+use crate::tls::{Connections, ShownPin, TlsError, server_config};
 
 /// Longest wait for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,6 +72,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let health = web::Data::new(Health::new(node.clone()));
     let (data, rates) = (web::Data::new(node.clone()), web::Data::new(RateLimits::new(&config.limits)));
 
+    let connections = Connections::new(config.limits.connections_per_peer_max);
     let server = HttpServer::new(move || {
         App::new().app_data(data.clone()).app_data(rates.clone()).configure(routes::protocol)
     })
@@ -80,7 +82,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     .client_request_timeout(REQUEST_TIMEOUT)
     .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_SECONDS)
-    .on_connect(note_shown_pin)
+    .on_connect(move |connection, extensions| note_shown_pin(&connections, connection, extensions))
     .disable_signals()
     .listen_rustls_0_23(protocol, tls)?
     .run();
@@ -93,7 +95,8 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
 
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
-    let watcher = tokio::spawn(watch_directory(node.clone(), stopped));
+    let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
+    let clocks = tokio::spawn(escalation::run(node.clone(), stopped));
     tracing::info!(listen = %config.listen, operations = %config.operations,
                    authorities = ?config.authorities.iter().map(|hosted| hosted.code.to_string()).collect::<Vec<_>>(),
                    "serving");
@@ -105,7 +108,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, watcher, server, operator);
+    let _ = tokio::join!(worker, watcher, clocks, server, operator);
     Ok(())
 }
 
@@ -120,12 +123,12 @@ async fn stop_signal() -> std::io::Result<()> {
 }
 
 /// Notes the pin of the certificate that a connection's client has proven to hold.
-fn note_shown_pin(connection: &dyn Any, extensions: &mut Extensions) {
+fn note_shown_pin(connections: &Connections, connection: &dyn Any, extensions: &mut Extensions) {
     type Tls = actix_tls::accept::rustls_0_23::TlsStream<actix_web::rt::net::TcpStream>;
     let Some(stream) = connection.downcast_ref::<Tls>() else { return };
     let shown: Option<&CertificateDer<'_>> = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     if let Some(pin) = shown.and_then(|certificate| cme_client::tls::pin_of(certificate).ok()) {
-        extensions.insert(ShownPin(pin));
+        extensions.insert(ShownPin { pin, place: connections.take(pin) });
     }
 }
 

@@ -14,7 +14,7 @@ use cme_spec::receipt::Receipt;
 
 use crate::node::{Hosted, Node};
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::{StoreError, Tx, outbox};
+use crate::store::{StoreError, Tx, officers, outbox};
 
 /// The two parties of an entry, as this deployment sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Parties {
 impl Parties {
     /// Which of author and recipient is hosted here and which calls, if that is so.
     ///
-    /// Implements: TRN-006
+    /// Implements: LED-001
     pub fn of(
         directory: &Directory,
         entry: &Entry,
@@ -68,7 +68,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// An entry that a peer sent. Implements: TRN-010, TRN-011
+    /// An entry that a peer sent. Implements: ENT-010
     pub fn sent(node: &Node, entry: Entry, parties: Parties, archive: Arc<Archive>) -> Result<Self, Problem> {
         let erased = matches!(entry.body(), Body::Erased { .. });
         if erased && entry.receipts().is_empty() {
@@ -153,7 +153,9 @@ impl Holdings for Stored<'_> {
 
 /// The job: stores the entry, or says why not. Entry, state and what follows from them commit together.
 ///
-/// Implements: DLV-001, DLV-002, RCP-001
+/// Nothing here looks at a register of children or at who is restricted: no answer can tell.
+///
+/// Implements: RCP-001, TRN-019, PRV-010
 pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError> {
     let key = incoming.key();
     let (directory, hosted) = match speaker(&incoming.node, &incoming.archive, incoming.parties) {
@@ -168,6 +170,7 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
             }
             ledgers::append(tx, &key, &ledger, &entry)?;
             settle_own_decision(tx, &key, &entry)?;
+            officers::forget_refused(tx, &key, entry.header().sequence)?;
             Ok(Answer::Stored(receipt))
         }
         Ruling::Vouch { receipt } => {
@@ -185,7 +188,7 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
     }
 }
 
-/// Past the days of grace, nobody new is let in. Implements: DIR-010
+/// Past the days of grace, nobody new is let in. Implements: DIR-008
 fn stranger(
     tx: &mut dyn Tx,
     incoming: &Incoming,

@@ -83,13 +83,21 @@ pub struct Limits {
     pub requests_burst: u32,
     /// Open connections in all.
     pub connections_max: usize,
+    /// Open connections of one peer.
+    pub connections_per_peer_max: usize,
     /// Threads that answer.
     pub workers: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests_per_second: 200, requests_burst: 400, connections_max: 2_000, workers: 2 }
+        Self {
+            requests_per_second: 200,
+            requests_burst: 400,
+            connections_max: 2_000,
+            connections_per_peer_max: 100,
+            workers: 2,
+        }
     }
 }
 

@@ -32,7 +32,7 @@ const LETTERS_MAX: u64 = 256;
 /// Time that letters under way get to finish when the server stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
-/// Who is being written to.
+/// Who is being written to. Implements: DLV-004
 #[derive(Default)]
 struct UnderWay {
     ledgers: HashSet<LedgerKey>,
@@ -58,7 +58,7 @@ impl UnderWay {
     }
 }
 
-/// Delivers until `stop` turns true.
+/// Delivers until `stop` turns true. Implements: DLV-003
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
     let under_way = Arc::new(Mutex::new(UnderWay::default()));
     let mut tasks = JoinSet::new();

@@ -10,7 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use serde::Serialize;
 
-/// An answer that no cache keeps. Implements: TRN-013
+/// An answer that no cache keeps. Implements: TRN-008
 fn answer(status: actix_web::http::StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(body)
 }

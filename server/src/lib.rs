@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod delivery;
+pub mod escalation;
 pub mod extract;
 pub mod handler;
 pub mod health;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory};
 use cme_spec::canonical::{DecodeError, Json, Limits};
-use cme_spec::directory::{Archive, Directory, DirectoryError};
+use cme_spec::directory::{Archive, Directory, DirectoryError, KeyStanding};
 use cme_spec::entry::Entry;
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
@@ -102,6 +102,14 @@ pub enum NodeError {
     /// The incarnation file holds no number.
     #[error("{0} must hold the number of restores, from 1")]
     Incarnation(String),
+    /// A hosted authority's key is not valid yet, or no longer.
+    #[error("the signing key {kid} of authority {code} is not valid now: retired, revoked, or not valid yet")]
+    KeyNotInTerm {
+        /// The authority.
+        code: AuthorityCode,
+        /// The key's name.
+        kid: String,
+    },
     /// The directory does not know a hosted authority's key.
     #[error(
         "the directory has no signing key of authority {code} that is {kid}: send the operator of the directory the record that `init` wrote"
@@ -128,7 +136,7 @@ impl Node {
         let directory = SharedDirectory::new(archive);
         let mut hosted = BTreeMap::new();
         for record in &config.authorities {
-            hosted.insert(record.code, open_hosted(&config, record, &directory, incarnation)?);
+            hosted.insert(record.code, open_hosted(&config, record, &directory, incarnation, clock.now())?);
         }
         let inner = Inner {
             config,
@@ -283,17 +291,24 @@ fn read_incarnation(config: &Config) -> Result<u64, NodeError> {
     number.filter(|number| *number > 0).ok_or_else(place)
 }
 
+/// Implements: SIG-007
 fn open_hosted(
     config: &Config,
     record: &HostedConfig,
     directory: &SharedDirectory,
     incarnation: u64,
+    now: Instant,
 ) -> Result<Hosted, NodeError> {
     let signing = read_signing_key(&config.resolve(&record.signing_key))?;
     let archive = directory.current();
     let issue = archive.newest().map(cme_spec::envelope::Signed::content);
-    if issue.is_none_or(|issue| issue.key(record.code, signing.id()).is_none()) {
-        return Err(NodeError::KeyNotInDirectory { code: record.code, kid: signing.id().to_string() });
+    let kid = || signing.id().to_string();
+    match issue.and_then(|issue| issue.key(record.code, signing.id())).map(|key| key.standing(now)) {
+        Some(KeyStanding::Valid) => {}
+        Some(KeyStanding::OutOfTerm | KeyStanding::Revoked) => {
+            return Err(NodeError::KeyNotInTerm { code: record.code, kid: kid() });
+        }
+        None => return Err(NodeError::KeyNotInDirectory { code: record.code, kid: kid() }),
     }
     let identity =
         Identity::from_pem(&config.read(&record.certificate)?, &config.read(&record.key)?).map_err(

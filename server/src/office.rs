@@ -14,14 +14,16 @@ use cme_spec::directory::Availability;
 use cme_spec::entry::{Entry, EntryType, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
 use cme_spec::facts::clock_class_for;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{Instant, TransferId};
+use cme_spec::instant::{Instant, ResponsibilityId, TransferId};
 use cme_spec::ledger::append::AppendError;
 use cme_spec::ledger::evidence::check_outcome;
 use cme_spec::ledger::{Ledger, Refusal, Stage, allows, apply};
 use serde_json::Value;
 
 pub use self::export::export;
-pub use self::view::{DecisionView, DueView, EntryView, LetterView, ListView, TransferView, list, show};
+pub use self::view::{
+    DecisionView, DueView, EntryView, LetterView, ListView, RefusedView, TransferView, list, show,
+};
 use crate::node::{Hosted, Node, Told};
 use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
@@ -75,6 +77,9 @@ pub enum OfficeError {
         "transfer {0} can't be followed by an offer of authority {1}: it must be closed without acceptance and yours, or accepted by you"
     )]
     CannotFollow(TransferId, AuthorityCode),
+    /// The same child is offered already.
+    #[error("the child is offered already, in transfer {0}: wait for its decision or withdraw it")]
+    OfferedAlready(TransferId),
     /// The embedded onward accept does not prove the move.
     #[error("the onward transfer {0} is not accepted yet, or is not of this child's responsibility")]
     NotMovedOn(TransferId),
@@ -212,6 +217,9 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         if let Err(error) = complete(&entry, &node_in_job) {
             return Ok(Err(error));
         }
+        if let Some(open) = offered_already(tx, decision.by, responsibility.id)? {
+            return Ok(Err(OfficeError::OfferedAlready(open)));
+        }
         let key = LedgerKey { hosted: decision.by, counterparty: decision.to, transfer };
         propose(tx, &key, &entry, now)?;
         Ok(Ok(entry))
@@ -229,7 +237,7 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
     })
 }
 
-/// The responsibility that an offer after `earlier` carries on, if `by` still has it.
+/// The responsibility that an offer after `earlier` carries on, if `by` still has it. Implements: ENT-006
 fn follow(
     tx: &mut dyn Tx,
     by: AuthorityCode,
@@ -247,13 +255,35 @@ fn follow(
     if !may || held.forked || ledger.responsible() != by {
         return Ok(None);
     }
-    let ResponsibilityRef { id, epoch } = ledger.terms.responsibility;
     let point = LedgerPoint {
         transfer: earlier,
         sequence: ledger.head.sequence,
         header_digest: ledger.head.header_digest,
     };
-    Ok(Some((ResponsibilityRef { id, epoch: epoch + u64::from(passed) }, point)))
+    Ok(Some((ledger.next_responsibility(), point)))
+}
+
+/// A transfer of the same responsibility that is still undecided, or on its way. Implements: ENT-007
+fn offered_already(
+    tx: &mut dyn Tx,
+    by: AuthorityCode,
+    responsibility: ResponsibilityId,
+) -> Result<Option<TransferId>, StoreError> {
+    let undecided = |held: &Held| {
+        let terms = &held.ledger.terms;
+        let open = [Stage::Offered, Stage::Acknowledged, Stage::Declined, Stage::Contested];
+        terms.originating == by
+            && terms.responsibility.id == responsibility
+            && open.contains(&held.ledger.stage())
+    };
+    if let Some(held) = ledgers::with_clocks(tx, by)?.iter().find(|held| undecided(held)) {
+        return Ok(Some(held.key.transfer));
+    }
+    let on_its_way = |proposal: &outbox::Proposal| {
+        proposal.kind == EntryType::Offer && proposal.entry.header().responsibility.id == responsibility
+    };
+    let waiting = outbox::proposals(tx, by)?;
+    Ok(waiting.iter().find(|proposal| on_its_way(proposal)).map(|proposal| proposal.key.transfer))
 }
 
 /// Decides something in a ledger that exists.
@@ -286,6 +316,8 @@ pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeEr
 }
 
 /// The receiving authority is the sequencer: its decision is in the ledger at once, receipt included.
+///
+/// Implements: DLV-002, RCP-002
 fn record(
     tx: &mut dyn Tx,
     node: &Node,
@@ -374,7 +406,7 @@ fn decided(ledger: &Ledger, entry: &Entry, status: DecidedStatus) -> Decided {
     }
 }
 
-/// Decision and outbox row, in the caller's transaction.
+/// Decision and outbox row, in the caller's transaction. Implements: DLV-001
 fn propose(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry, now: Instant) -> Result<(), StoreError> {
     outbox::keep_proposal(tx, key, now, entry)?;
     let place = PROPOSAL_PLACE_BASE + now.milliseconds();

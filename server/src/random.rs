@@ -21,22 +21,22 @@ fn uuid(now: Instant) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes()).into_uuid()
 }
 
-/// A new transfer.
+/// A new transfer. Implements: IDN-001
 pub(crate) fn transfer_id(now: Instant) -> TransferId {
     TransferId::new(uuid(now)).expect("made as version 7")
 }
 
-/// A new decision.
+/// A new decision. Implements: IDN-001
 pub(crate) fn entry_id(now: Instant) -> EntryId {
     EntryId::new(uuid(now)).expect("made as version 7")
 }
 
-/// A new responsibility.
+/// A new responsibility. Implements: IDN-001
 pub(crate) fn responsibility_id(now: Instant) -> ResponsibilityId {
     ResponsibilityId::new(uuid(now)).expect("made as version 7")
 }
 
-/// A new salt.
+/// A new salt. Implements: ENT-009
 pub(crate) fn salt() -> Salt {
     Salt::from_random(bytes())
 }

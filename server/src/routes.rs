@@ -11,7 +11,9 @@ use crate::health::Health;
 /// A path segment of the base URL: the hosted authority's code.
 const BASE: &str = "/{hosted}";
 
-/// Every operation under `/{code}`; everything else gets a typed problem.
+/// Every operation under `/{code}`, over HTTP/1.1; everything else gets a typed problem.
+///
+/// Implements: TRN-007, TRN-013
 pub fn protocol(config: &mut web::ServiceConfig) {
     let scope =
         operation::ALL.iter().fold(web::scope(BASE), |scope, operation| scope.service(bound(operation)));

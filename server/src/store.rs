@@ -12,6 +12,7 @@
 pub mod directory;
 pub mod ledgers;
 mod migrate;
+pub mod officers;
 pub mod outbox;
 pub mod postgres;
 pub mod sqlite;

@@ -4,7 +4,8 @@
 //! that is, is asked on every request (see [`crate::extract`]), so that a caller who isn't known gets a
 //! typed problem, and one who was revoked is out at once, on an open connection too.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cme_client::tls::{HandshakeSignatures, check_dates, pin_of, provider};
 use cme_client::{Identity, IdentityError};
@@ -14,9 +15,59 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 
-/// The pin of the certificate that a connection's client has shown.
-#[derive(Clone, Copy, Debug)]
-pub struct ShownPin(pub Digest);
+/// The pin of the certificate that a connection's client has shown, and the connection's place among that
+/// client's.
+#[derive(Debug)]
+pub struct ShownPin {
+    /// SHA-256 of the certificate's SPKI.
+    pub pin: Digest,
+    /// The place; none when the client has as many connections as it may.
+    pub place: Option<Place>,
+}
+
+/// Open connections of each client.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    open: Arc<Mutex<HashMap<Digest, usize>>>,
+    per_client_max: usize,
+}
+
+/// One open connection of a client; given back when it closes.
+#[derive(Debug)]
+pub struct Place {
+    connections: Connections,
+    pin: Digest,
+}
+
+impl Connections {
+    /// Nobody is connected.
+    pub fn new(per_client_max: usize) -> Self {
+        Self { open: Arc::default(), per_client_max }
+    }
+
+    /// A place for one connection more, unless the client has as many as it may.
+    pub fn take(&self, pin: Digest) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(pin).or_default();
+        if *count >= self.per_client_max {
+            return None;
+        }
+        *count += 1;
+        Some(Place { connections: self.clone(), pin })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.pin) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.pin);
+            }
+        }
+    }
+}
 
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +80,7 @@ pub enum TlsError {
     Rustls(#[from] Error),
 }
 
-/// The listener's configuration. Implements: TRN-002
+/// The listener's configuration. Implements: TRN-001, TRN-002
 pub fn server_config(identity: &Identity, tls12: bool) -> Result<ServerConfig, TlsError> {
     let versions: &[&rustls::SupportedProtocolVersion] =
         if tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };

@@ -11,10 +11,11 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::citation::Citation;
-use self::register::Requirement;
+use self::register::{Register, Requirement};
 use self::text::Clause;
 use crate::tree::{TextFile, Tree};
 use crate::{Report, Trouble};
+use cme_spec::operation::get_capabilities::PROFILES;
 
 const REGISTER: &str = "spec/requirements.toml";
 const CASES: &str = "conformance/cases";
@@ -26,7 +27,13 @@ pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
         report.faults.push(format!("{REGISTER}: missing"));
         return Ok(report);
     };
-    let register = register::read(&TextFile { path: REGISTER.to_owned(), text: register })?;
+    let Register { implemented: profiles, requirement: register } =
+        register::read(&TextFile { path: REGISTER.to_owned(), text: register })?;
+    if profiles != PROFILES {
+        report
+            .faults
+            .push(format!("{REGISTER}: `implemented` is not what capabilities declare: {PROFILES:?}"));
+    }
     let mut clauses = Vec::new();
     for file in tree.files("spec/text", ".md")? {
         let (found, faults) = text::read(&file);
@@ -38,8 +45,11 @@ pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
     let implemented: Vec<Citation> = sources.flat_map(|file| citation::read(&file, "Implements:")).collect();
     report.faults.extend(agree(&register, &clauses));
     report.faults.extend(unknown(&register, &implemented, "Implements"));
-    report.faults.extend(missing(&register, &implemented, "no code cites it (Implements:)", needs_code));
+    report.faults.extend(missing(&register, &implemented, "no code cites it (Implements:)", |row| {
+        needs_code(row) && profiles.contains(&row.profile)
+    }));
     report.notes.push(summary(&register, &implemented));
+    report.notes.extend(left_open(&register, &profiles));
     if tree.has_folder(CASES) {
         let cases = tree.files(CASES, "")?;
         let checked: Vec<Citation> = cases.iter().flat_map(|file| citation::read(file, "Checks:")).collect();
@@ -108,7 +118,7 @@ fn missing(
     register: &[Requirement],
     citations: &[Citation],
     what: &str,
-    needs: fn(&Requirement) -> bool,
+    needs: impl Fn(&Requirement) -> bool,
 ) -> Vec<String> {
     let cited = cited(citations);
     let lost = register.iter().filter(|row| needs(row) && !cited.contains(row.id.as_str()));
@@ -126,6 +136,17 @@ fn needs_code(row: &Requirement) -> bool {
 
 fn needs_case(row: &Requirement) -> bool {
     row.binds() && row.testable
+}
+
+/// Profiles of the text that nothing here implements, with what they bind to.
+fn left_open(register: &[Requirement], implemented: &[String]) -> Vec<String> {
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in register.iter().filter(|row| row.binds() && !implemented.contains(&row.profile)) {
+        *open.entry(row.profile.as_str()).or_default() += 1;
+    }
+    open.iter()
+        .map(|(profile, count)| format!("profile {profile} is not implemented: {count} MUSTs"))
+        .collect()
 }
 
 fn summary(register: &[Requirement], implemented: &[Citation]) -> String {

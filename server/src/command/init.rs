@@ -8,6 +8,7 @@ use cme_spec::authority_register::AuthorityRegister;
 use cme_spec::directory::{Authority, Availability, Contact, Key};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::Instant;
+use cme_spec::operation::get_capabilities::PROFILES;
 
 use super::{CommandError, output, write_new};
 use crate::clock::Clock;
@@ -150,7 +151,7 @@ impl Init {
             }],
             team: contact("Children missing education team"),
             escalation: contact("Children missing education team"),
-            profiles: vec!["core".to_owned()],
+            profiles: PROFILES.iter().map(|profile| (*profile).to_owned()).collect(),
             availability: Availability::Available,
         };
         let text =

@@ -9,6 +9,7 @@ use cme_spec::instant::EntryId;
 use cme_spec::ledger::{allows, apply};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
+use cme_spec::working_days::london_date;
 
 use crate::append::{Answer, Incoming, Parties, arrive};
 use crate::node::Node;
@@ -80,7 +81,7 @@ fn peer(node: &Node, key: &LedgerKey) -> Result<PeerClient, Failure> {
     Ok(hosted.client.peer(key.counterparty)?)
 }
 
-/// The sequencer brings an entry to the other party. Implements: DLV-009
+/// The sequencer brings an entry to the other party. Implements: DLV-005
 async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
     let (key, id) = (letter.key, letter.id);
     let Some(entry) = node.store().read(move |tx| ledgers::entry_by_id(tx, &key, id)).await? else {
@@ -101,15 +102,19 @@ async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
             Err(Failure::later("the peer holds another version of this entry"))
         }
         Err(error) => {
-            match error.problem().filter(|problem| problem.registered() == Some(ProblemType::SequenceGap)) {
-                Some(problem) => refill(node, letter, problem.head.flatten().map(|head| head.sequence)).await,
-                None => Err(error.into()),
+            let gap = |problem: &&Problem| problem.registered() == Some(ProblemType::SequenceGap);
+            if let Some(problem) = error.problem().filter(gap) {
+                return refill(node, letter, problem.head.flatten().map(|head| head.sequence)).await;
             }
+            let step = error.next_step();
+            let failure = Failure::from(error);
+            // What the peer holds instead is evidence, and may be ours from before a restore.
+            if step == NextStep::Pull { after_pull(node, &key, failure).await } else { Err(failure) }
         }
     }
 }
 
-/// The peer lacks entries before this one: they are sent first. Implements: RCV-006
+/// The peer lacks entries before this one: they are sent first. Implements: DLV-011
 async fn refill(node: &Node, letter: &Letter, head: Option<u64>) -> Result<Sent, Failure> {
     let (key, now) = (letter.key, node.now());
     let from = head.map_or(0, |head| head.saturating_add(1));
@@ -171,7 +176,7 @@ async fn after_pull(node: &Node, key: &LedgerKey, failure: Failure) -> Result<Se
 /// The newest signed version of a decision, made anew under the same id and with the same body when the
 /// ledger has moved on. It is stored before it is sent, so that a crash repeats the same bytes.
 ///
-/// Implements: DLV-011, DLV-012
+/// Implements: DLV-001, DLV-014
 fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result<Ready, StoreError> {
     let proposal = outbox::find_proposal(tx, key, id)?;
     let (Some(proposal), None) = (proposal, ledgers::entry_by_id(tx, key, id)?) else {
@@ -199,7 +204,7 @@ fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result
     Ok(Ready::Send(Box::new(entry)))
 }
 
-/// The decision is in the ledger, with the sequencer's receipt.
+/// The decision is in the ledger, with the sequencer's receipt. Implements: LED-003
 async fn settle(
     node: &Node,
     key: LedgerKey,
@@ -226,7 +231,7 @@ async fn settle(
 
 /// Fetches and appends what the other party holds beyond this copy; gives the number of entries.
 ///
-/// Implements: RCV-007
+/// The peer's signed head is kept. Implements: RCP-009
 pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
     let failed = |_| ClientError::NotConnected(key.counterparty);
     let (mut appended, ledger_key) = (0, *key);
@@ -235,8 +240,12 @@ pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
     loop {
         let held = node.store().read(move |tx| ledgers::find(tx, &ledger_key)).await.map_err(failed)?;
         let from = held.map_or(0, |held| held.ledger.head.sequence + 1);
-        let (entries, more) = peer.entries(key.transfer, from).await?;
-        for entry in entries {
+        let page = peer.entries(key.transfer, from).await?;
+        let head = page.head.into_envelope();
+        let day = london_date(head.content().at.timestamp()).to_string();
+        let kept = node.store().write(move |tx| ledgers::keep_peer_head(tx, &ledger_key, &day, &head));
+        kept.await.map_err(failed)?;
+        for entry in page.entries {
             let between = entry.header().is_between(parties.ours, parties.theirs);
             let incoming = between.then(|| Incoming::fetched(node, entry, parties, node.archive()));
             let Some(Ok(incoming)) = incoming else { return Ok(appended) };
@@ -249,7 +258,7 @@ pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
                 }
             }
         }
-        if !more {
+        if !page.more {
             return Ok(appended);
         }
     }

@@ -1,8 +1,10 @@
 //! An entry from the bytes of a request.
 
+use std::time::Duration;
+
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
-use cme_spec::canonical::{DecodeError, Json, Limits};
+use cme_spec::canonical::{Json, Limits};
 use cme_spec::entry::{Entry, EntryError};
 use cme_spec::problem::{Problem, ProblemType};
 use futures_util::StreamExt as _;
@@ -12,18 +14,22 @@ use super::Fault;
 /// Bytes that are read and thrown away of a body that is too large, so that the answer reaches its sender.
 const OVERSIZE_BYTES_DRAINED: usize = 4 << 20;
 
+/// Longest time that a body may take to arrive.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// The entry in the request's body; its form is right, nothing else is checked yet.
 ///
-/// Implements: TRN-008, TRN-009
+/// Implements: CAN-008, TRN-017
 pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<Entry, Fault> {
     let media_type =
         request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    let bytes = bytes(request, payload).await?;
+    let read = tokio::time::timeout(ARRIVAL_TIMEOUT, bytes(request, payload)).await;
+    let bytes = read.map_err(|_| Problem::new(ProblemType::Malformed).detail("the body took too long"))??;
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(ProblemType::MediaType.into());
     }
-    let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| refused(&error))?;
+    let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| error.problem())?;
     Entry::read(&json).map_err(|error| match &error {
         EntryError::Shape(shape) => error.problem().pointer(shape.pointer.clone()).into(),
         _ => error.problem().into(),
@@ -49,18 +55,4 @@ async fn bytes(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u
         }
     }
     if seen > limit { Err(Problem::new(ProblemType::TooLarge).limit(limit).into()) } else { Ok(bytes) }
-}
-
-fn refused(error: &DecodeError) -> Fault {
-    let (kind, limit) = match *error {
-        DecodeError::TooLarge { limit } => (ProblemType::TooLarge, Some(limit)),
-        DecodeError::TooDeep { limit }
-        | DecodeError::StringTooLong { limit }
-        | DecodeError::ArrayTooLong { limit }
-        | DecodeError::ObjectTooLarge { limit } => (ProblemType::LimitExceeded, Some(limit)),
-        _ => (ProblemType::Malformed, None),
-    };
-    // The error tells a place and a rule, never the content.
-    let problem = Problem::new(kind).detail(error.to_string());
-    limit.map_or_else(|| problem.clone(), |limit| problem.clone().limit(limit)).into()
 }

@@ -35,7 +35,7 @@ impl RateLimits {
 /// The caller is known by its certificate's key alone: nothing in the request can change who it is. The pin
 /// is looked up on every request, so a key that has left the directory is out on open connections too.
 ///
-/// Implements: TRN-004, TRN-007
+/// Implements: TRN-003, TRN-004, TRN-006, TRN-021
 pub struct Caller {
     /// The deployment.
     pub node: Node,
@@ -63,7 +63,10 @@ impl Caller {
         let archive = node.archive();
         let directory = archive.newest().map(Signed::content).ok_or(ProblemType::Unavailable)?;
         let shown = request.conn_data::<ShownPin>().ok_or(ProblemType::PeerUnknown)?;
-        let authority = directory.caller(&shown.0).ok_or(ProblemType::PeerUnknown)?;
+        let authority = directory.caller(&shown.pin).ok_or(ProblemType::PeerUnknown)?;
+        if shown.place.is_none() {
+            return Err(ProblemType::RateLimited.into());
+        }
         let limits = request.app_data::<web::Data<RateLimits>>().ok_or(ProblemType::Internal)?;
         limits.0.check_key(&authority).map_err(|_| ProblemType::RateLimited)?;
         let hosted: AuthorityCode = request

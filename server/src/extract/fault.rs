@@ -72,7 +72,7 @@ impl ResponseError for Fault {
     }
 }
 
-/// A problem as an answer. Implements: TRN-020
+/// A problem as an answer. Implements: TRN-008, TRN-020
 pub fn problem_response(problem: &Problem) -> HttpResponse {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);

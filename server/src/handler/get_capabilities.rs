@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use cme_spec::canonical::Limits;
 use cme_spec::entry::PROTOCOL;
-use cme_spec::operation::get_capabilities::{Capabilities, CapabilityLimits, Software};
+use cme_spec::operation::get_capabilities::{Capabilities, CapabilityLimits, PROFILES, Software};
 use cme_spec::problem::ProblemType;
 
 use super::ok;
@@ -17,7 +17,7 @@ pub(crate) async fn get_capabilities(caller: Caller) -> Result<HttpResponse, Fau
     Ok(ok(&Capabilities {
         authority: caller.hosted()?.code,
         protocols: vec![PROTOCOL.to_owned()],
-        profiles: vec!["core".to_owned()],
+        profiles: PROFILES.iter().map(|profile| (*profile).to_owned()).collect(),
         limits: CapabilityLimits {
             entry_bytes_max: Limits::ENTRY.bytes_max as u64,
             depth_max: Limits::ENTRY.depth_max as u64,

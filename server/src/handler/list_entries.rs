@@ -21,6 +21,7 @@ const PAGE_BYTES_MAX: usize = 8 << 20;
 /// Entries read from the store in one go.
 const ENTRIES_AT_ONCE: u64 = 16;
 
+/// Implements: TRN-012, TRN-014, TRN-015, RCV-012
 pub(crate) async fn list_entries(
     caller: Caller,
     request: HttpRequest,

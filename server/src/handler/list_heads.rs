@@ -11,6 +11,7 @@ use crate::extract::{Caller, Fault};
 use crate::node::Told;
 use crate::store::ledgers;
 
+/// Implements: RCV-004, TRN-012
 pub(crate) async fn list_heads(
     caller: Caller,
     query: web::Query<HashMap<String, String>>,
@@ -36,7 +37,7 @@ pub(crate) async fn list_heads(
     }))
 }
 
-/// Implements: RCV-003
+/// Implements: RCV-006
 fn read_cursor(cursor: &str, incarnation: u64) -> Result<i64, Fault> {
     let parts =
         cursor.split_once('.').and_then(|(of, place)| Some((of.parse::<u64>().ok()?, place.parse().ok()?)));

@@ -1,8 +1,10 @@
 //! What an officer sees: transfers with their clocks, decisions on their way, letters that need a person.
 
-use cme_spec::entry::{Body, EntryType, HeadRef};
+use std::collections::BTreeMap;
+
+use cme_spec::entry::{Body, EntryType, HeadRef, ResponsibilityRef};
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{EntryId, Instant, TransferId};
+use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
 use cme_spec::ledger::due::{Due, due};
 use serde::Serialize;
@@ -10,6 +12,7 @@ use serde::Serialize;
 use super::OfficeError;
 use crate::node::Node;
 use crate::store::ledgers::{self, Held};
+use crate::store::officers::{self, RefusedDelivery};
 use crate::store::outbox::{self, Letter, Proposal};
 
 /// One transfer in a list.
@@ -96,8 +99,28 @@ pub struct ListView {
     pub proposed: Vec<DecisionView>,
     /// What is still to be sent.
     pub outbox: Vec<LetterView>,
-    /// What was given up: the peer's refusal was final.
+    /// What was given up: the peer's refusal was final. The authority's team owns each.
     pub refused: Vec<LetterView>,
+    /// Deliveries of peers that were refused here: their ledgers stand still until somebody looks.
+    pub refused_here: Vec<RefusedView>,
+    /// Transfers that were both accepted for one child and one hand-over: it was offered twice.
+    pub accepted_twice: Vec<[TransferId; 2]>,
+}
+
+/// A delivery that was refused here.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedView {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// Who delivered it.
+    pub from: AuthorityCode,
+    /// The entry's place.
+    pub sequence: u64,
+    /// Name of the problem.
+    pub problem: String,
+    /// When it was last refused.
+    pub refused_at: Instant,
 }
 
 /// One transfer with its entries.
@@ -133,6 +156,16 @@ fn transfer_view(node: &Node, held: &Held, now: Instant) -> TransferView {
     }
 }
 
+fn refused_view(refused: RefusedDelivery) -> RefusedView {
+    RefusedView {
+        transfer: refused.key.transfer,
+        from: refused.key.counterparty,
+        sequence: refused.sequence,
+        problem: refused.problem,
+        refused_at: refused.refused_at,
+    }
+}
+
 fn letter_view(letter: Letter) -> LetterView {
     LetterView {
         transfer: letter.key.transfer,
@@ -148,13 +181,30 @@ fn letter_view(letter: Letter) -> LetterView {
     }
 }
 
-/// Everything of one authority. Implements: CLK-010
+/// Pairs of transfers that were accepted under one responsibility and one epoch.
+fn accepted_twice(transfers: &[Held]) -> Vec<[TransferId; 2]> {
+    let mut first: BTreeMap<(ResponsibilityId, u64), TransferId> = BTreeMap::new();
+    let mut pairs = Vec::new();
+    for held in transfers.iter().filter(|held| held.ledger.state.acceptance().is_some()) {
+        let ResponsibilityRef { id, epoch } = held.ledger.terms.responsibility;
+        match first.get(&(id, epoch)) {
+            Some(earlier) if *earlier != held.key.transfer => pairs.push([*earlier, held.key.transfer]),
+            Some(_) => {}
+            None => drop(first.insert((id, epoch), held.key.transfer)),
+        }
+    }
+    pairs
+}
+
+/// Everything of one authority: its cases with their review dates, clocks that ran out, and what needs a
+/// person. Implements: CLK-005, LED-013, LED-014, DLV-009
 pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, OfficeError> {
     let read = node.store().read(move |tx| {
         let transfers = ledgers::of_hosted(tx, authority)?;
-        Ok((transfers, outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?))
+        let letters = (outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?);
+        Ok((transfers, letters, officers::refused(tx, authority)?))
     });
-    let (transfers, proposals, letters) = read.await?;
+    let (transfers, (proposals, letters), refused) = read.await?;
     let now = node.now();
     let (dead, waiting): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.dead);
     let decision = |proposal: Proposal| DecisionView {
@@ -170,6 +220,8 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         proposed: proposals.into_iter().map(decision).collect(),
         outbox: waiting.into_iter().map(letter_view).collect(),
         refused: dead.into_iter().map(letter_view).collect(),
+        refused_here: refused.into_iter().map(refused_view).collect(),
+        accepted_twice: accepted_twice(&transfers),
     })
 }
 

@@ -13,7 +13,7 @@ use super::{Row, StoreError, Tx, Value};
 
 /// Names a ledger among all that a deployment holds: whose copy, shared with whom, which transfer.
 ///
-/// No peer can collide with another's: its own code is part of the key.
+/// No peer can collide with another's: its own code is part of the key. Implements: LED-001
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LedgerKey {
     /// The party whose copy this is.
@@ -101,6 +101,8 @@ const ENTRY: &str = "INSERT INTO entry (hosted, counterparty, transfer, sequence
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// The ledger has this entry as its newest. The caller has applied it.
+///
+/// No statement changes a header, a signature or a receipt afterwards. Implements: LED-004
 pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) -> Result<(), StoreError> {
     let receiving = ledger.terms.receiving;
     let sequencer =
@@ -136,6 +138,9 @@ const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, origin
                           ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
                           head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
 
+/// The change takes the next place in commit order: one writer at a time, so no reader can overtake it.
+///
+/// Implements: RCV-005
 fn save(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger) -> Result<(), StoreError> {
     let newest = tx.rows("SELECT COALESCE(MAX(changed), 0) FROM ledger", &[])?;
     let changed = newest.first().ok_or(StoreError::Corrupt("no commit order"))?.integer(0)? + 1;
@@ -223,7 +228,7 @@ const BRANCH: &str = "INSERT INTO branch_entry (hosted, counterparty, transfer, 
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                           ON CONFLICT (hosted, counterparty, transfer, header_digest) DO NOTHING";
 
-/// The ledger is forked; the other branch's entry is kept as evidence.
+/// The ledger is forked; the other branch's entry is kept as evidence. Implements: RCV-012
 pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<(), StoreError> {
     let [hosted, counterparty, transfer] = key.values();
     tx.exec(
@@ -253,7 +258,7 @@ pub fn branch_entries(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Entry>, St
     rows.iter().map(read).collect()
 }
 
-/// The newest head that a peer signed on a day is kept.
+/// The newest head that a peer signed on a day is kept. Implements: RCP-009
 pub fn keep_peer_head(
     tx: &mut dyn Tx,
     key: &LedgerKey,

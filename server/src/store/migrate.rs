@@ -1,8 +1,11 @@
-//! Brings the tables up to date. Every engine has the same numbers and names.
+//! Brings the tables up to date. The statements are in the subset that every engine takes.
 
 use super::{Engine, StoreError};
 
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../migrations/sqlite/0001_ledgers.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/0001_ledgers.sql")),
+    (2, include_str!("../../migrations/0002_officers.sql")),
+];
 
 pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {
     engine.write(&mut |tx| {

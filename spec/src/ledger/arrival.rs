@@ -165,7 +165,7 @@ pub fn rule<H: Holdings>(desk: &Desk<'_>, arrival: &Arrival, holdings: &mut H) -
     }))
 }
 
-/// The id is looked up before the place, so that a repeat is always known as one.
+/// The id is looked up before the place, so that a repeat is always known as one. Implements: TRN-018
 ///
 /// An entry that carries the sequencer's receipt under an id that is held otherwise goes on: a fork must not
 /// hide behind a repeat.
@@ -198,6 +198,7 @@ fn known_id<H: Holdings>(
     Ok(if ordered { None } else { reused() })
 }
 
+/// Implements: RCV-013
 fn out_of_place<H: Holdings>(
     desk: &Desk<'_>,
     arrival: &Arrival,
@@ -224,7 +225,7 @@ fn out_of_place<H: Holdings>(
     })
 }
 
-/// The pure rules, and this party's receipt.
+/// The pure rules, and this party's receipt. Implements: RCP-004, RCP-008
 fn judge(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Result<Ruling, AppendError> {
     let entry = &arrival.entry;
     let sequencer = ledger.map_or(entry.header().recipient, |ledger| ledger.terms.receiving);
@@ -243,6 +244,8 @@ fn judge(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Result<
 }
 
 /// The originating authority asks the sequencer, which is us, to append its decision.
+///
+/// Implements: RCP-002, RCP-003
 fn proposed(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Result<Ruling, AppendError> {
     let entry = &arrival.entry;
     // The sequencer's receipts never go back along a ledger, whatever its clock does.

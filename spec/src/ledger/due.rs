@@ -23,6 +23,18 @@ pub enum Clock {
     OriginatingAct,
 }
 
+impl Clock {
+    /// The code, as in an officer's list.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Decide => "decide",
+            Self::Review => "review",
+            Self::OriginatingAct => "originating-act",
+        }
+    }
+}
+
 /// A running clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

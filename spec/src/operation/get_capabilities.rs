@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::ids::AuthorityCode;
 
+/// Profiles that the code of this repository implements.
+pub const PROFILES: &[&str] = &["core"];
+
 /// What an authority's server can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -27,17 +27,20 @@ impl Requirement {
     }
 }
 
+/// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Register {
-    requirement: Vec<Requirement>,
+pub(super) struct Register {
+    /// Profiles for which code is owed.
+    pub(super) implemented: Vec<String>,
+    /// The rows, in order.
+    pub(super) requirement: Vec<Requirement>,
 }
 
-/// The rows, in order.
-pub(super) fn read(file: &TextFile) -> Result<Vec<Requirement>, Trouble> {
-    let register: Register = toml::from_str(&file.text)
-        .map_err(|cause| Trouble::Toml { path: file.path.clone(), cause: Box::new(cause) })?;
-    Ok(register.requirement)
+/// The register.
+pub(super) fn read(file: &TextFile) -> Result<Register, Trouble> {
+    toml::from_str(&file.text)
+        .map_err(|cause| Trouble::Toml { path: file.path.clone(), cause: Box::new(cause) })
 }
 
 #[cfg(test)]
@@ -47,7 +50,8 @@ mod tests {
     const ROW: &str = "[[requirement]]\nid = \"LED-001\"\nlevel = \"MUST\"\nsection = \"05-ledger\"\nrole = [\"server\"]\nprofile = \"core\"\nsince = \"1.0\"\nsummary = \"s\"\ntestable = true\n";
 
     fn check(text: &str) -> Result<Vec<Requirement>, Trouble> {
-        read(&TextFile { path: "r.toml".to_owned(), text: text.to_owned() })
+        let text = format!("implemented = [\"core\"]\n{text}");
+        read(&TextFile { path: "r.toml".to_owned(), text }).map(|register| register.requirement)
     }
 
     #[test]
