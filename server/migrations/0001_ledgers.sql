@@ -11,6 +11,7 @@ CREATE TABLE ledger (
     state         TEXT   NOT NULL,
     forked        BIGINT NOT NULL,
     changed       BIGINT NOT NULL,
+    preceded_by   TEXT,
     PRIMARY KEY (hosted, counterparty, transfer)
 );
 CREATE INDEX ledger_by_transfer ON ledger (transfer);

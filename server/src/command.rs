@@ -148,7 +148,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Ledger(command) => return command.run(&cli.config).await,
         Command::Demo(demo) => return demo.run().await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "cme-server", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "cme-server", &mut script);
+            output::line(String::from_utf8_lossy(&script).trim_end())?;
         }
     }
     Ok(ExitCode::SUCCESS)

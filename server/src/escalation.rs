@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use cme_spec::ledger::due::due;
 use tokio::sync::watch;
 
 use crate::node::Node;
+use crate::office::clocks;
 use crate::store::{StoreError, ledgers, officers};
 
 /// How often the clocks are looked at.
@@ -34,9 +34,12 @@ pub async fn tell_once(node: &Node) -> Result<u64, StoreError> {
         let code = hosted.code;
         let contact = archive.newest().and_then(|issue| issue.content().authority(code));
         let contact = contact.map_or_else(String::new, |authority| authority.escalation.name.clone());
-        for held in node.store().read(move |tx| ledgers::with_clocks(tx, code)).await? {
-            let clocks = due(&held.ledger, |issue| archive.issue(issue).map(|directory| &directory.policy));
-            for clock in clocks.unwrap_or_default().into_iter().filter(|clock| clock.is_overdue(now)) {
+        let read =
+            node.store().read(move |tx| Ok((ledgers::with_clocks(tx, code)?, ledgers::followed(tx, code)?)));
+        let (open, followed) = read.await?;
+        for held in open {
+            let clocks = clocks(node, &held, &followed);
+            for clock in clocks.into_iter().filter(|clock| clock.is_overdue(now)) {
                 let (key, name, day) = (held.key, clock.clock.code(), clock.due_on.to_string());
                 let new =
                     node.store().write(move |tx| officers::note_escalated(tx, &key, name, &day, now)).await?;

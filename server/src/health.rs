@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cme_spec::directory::Freshness;
 use cme_spec::envelope::Signed;
-use cme_spec::ledger::due::due;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,6 +11,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use crate::node::Node;
+use crate::office::clocks;
 use crate::store::{StoreError, ledgers, outbox};
 
 /// Looks at a deployment.
@@ -100,20 +100,17 @@ impl Health {
         let now = self.node.now();
         for hosted in self.node.all_hosted() {
             let code = hosted.code;
-            let read = self
-                .node
-                .store()
-                .read(move |tx| Ok((ledgers::count_by_stage(tx, code)?, ledgers::with_clocks(tx, code)?)));
-            let (stages, open) = read.await?;
+            let read = self.node.store().read(move |tx| {
+                let open = (ledgers::with_clocks(tx, code)?, ledgers::followed(tx, code)?);
+                Ok((ledgers::count_by_stage(tx, code)?, open))
+            });
+            let (stages, (open, followed)) = read.await?;
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);
             }
-            for held in open {
-                let clocks =
-                    due(&held.ledger, |issue| archive.issue(issue).map(|directory| &directory.policy));
-                for clock in clocks.unwrap_or_default().iter().filter(|clock| clock.is_overdue(now)) {
-                    overdue.get_or_create(&AuthorityLabel { authority: clock.owner.to_string() }).inc();
-                }
+            let running = open.iter().flat_map(|held| clocks(&self.node, held, &followed));
+            for clock in running.filter(|clock| clock.is_overdue(now)) {
+                overdue.get_or_create(&AuthorityLabel { authority: clock.owner.to_string() }).inc();
             }
         }
         let (still, dead) = self.node.store().read(|tx| outbox::count(tx)).await?;

@@ -125,6 +125,11 @@ pub enum NodeError {
 impl Node {
     /// Opens everything that the configuration names.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, NodeError> {
+        let files = issue_files(&config.resolve(&config.directory))?;
+        if let Some(missing) = files.iter().find(|file| !file.exists()) {
+            let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "the directory is not there yet");
+            return Err(ConfigError::Read { path: missing.clone(), cause }.into());
+        }
         let store = config.open_store()?;
         let incarnation = read_incarnation(&config)?;
         let archive = load_directory(&config, &store).await?;
@@ -339,15 +344,11 @@ async fn load_directory(config: &Config, store: &Store) -> Result<Archive, NodeE
     let stored = |cause| NodeError::Directory { path: "in the database".to_owned(), cause };
     for issue in &held {
         match &mut archive {
-            None => archive = Some(Archive::start(issue, None).map_err(stored)?),
+            None => archive = Some(Archive::start(issue, config.directory_root.as_ref()).map_err(stored)?),
             Some(archive) => archive.add(issue).map(|_| ()).map_err(stored)?,
         }
     }
-    for path in issue_files(&config.resolve(&config.directory))? {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(&path).map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
-        let json = Json::decode(&bytes, &Limits::COLLECTION)
-            .map_err(|cause| NodeError::DirectoryFile { path: name.clone(), cause })?;
+    for (name, json) in read_issues(&config.resolve(&config.directory))? {
         let refused = |cause| NodeError::Directory { path: name.clone(), cause };
         let new = match &mut archive {
             None => {
@@ -372,7 +373,22 @@ async fn load_directory(config: &Config, store: &Store) -> Result<Archive, NodeE
     })
 }
 
-/// The file itself, or the JSON files of a folder, by name.
+/// The issues at the configured place, in the order of their numbers.
+fn read_issues(place: &Path) -> Result<Vec<(String, Json)>, NodeError> {
+    let mut issues = Vec::new();
+    for path in issue_files(place)? {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(&path).map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
+        let json = Json::decode(&bytes, &Limits::COLLECTION)
+            .map_err(|cause| NodeError::DirectoryFile { path: name.clone(), cause })?;
+        issues.push((name, json));
+    }
+    let number = |json: &Json| json.value()["directory"]["issue"].as_u64().unwrap_or(u64::MAX);
+    issues.sort_by_key(|(_, json)| number(json));
+    Ok(issues)
+}
+
+/// The file itself, or the JSON files of a folder.
 fn issue_files(path: &Path) -> Result<Vec<std::path::PathBuf>, ConfigError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);

@@ -4,6 +4,7 @@
 //! server is down; the server's delivery worker finds what it wrote. The receiving authority's decisions
 //! are appended here and delivered; the originating authority's are proposed to the sequencer.
 
+mod clocks;
 mod export;
 mod view;
 
@@ -14,12 +15,13 @@ use cme_spec::directory::Availability;
 use cme_spec::entry::{Entry, EntryType, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
 use cme_spec::facts::clock_class_for;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{Instant, ResponsibilityId, TransferId};
+use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use cme_spec::ledger::append::AppendError;
 use cme_spec::ledger::evidence::check_outcome;
 use cme_spec::ledger::{Ledger, Refusal, Stage, allows, apply};
 use serde_json::Value;
 
+pub use self::clocks::clocks;
 pub use self::export::export;
 pub use self::view::{
     DecisionView, DueView, EntryView, LetterView, ListView, RefusedView, TransferView, list, show,
@@ -77,6 +79,12 @@ pub enum OfficeError {
         "transfer {0} can't be followed by an offer of authority {1}: it must be closed without acceptance and yours, or accepted by you"
     )]
     CannotFollow(TransferId, AuthorityCode),
+    /// No refused letter has this id.
+    #[error("no refused letter has the id {0}; `office list` shows them under `refused`")]
+    UnknownLetter(EntryId),
+    /// A delivery can't be given up.
+    #[error("the entry {0} is in the ledger: it can only be delivered; use --retry")]
+    InTheLedger(EntryId),
     /// The same child is offered already.
     #[error("the child is offered already, in transfer {0}: wait for its decision or withdraw it")]
     OfferedAlready(TransferId),
@@ -129,7 +137,7 @@ pub struct Decided {
     #[serde(rename = "type")]
     pub kind: EntryType,
     /// The decision's id.
-    pub id: cme_spec::instant::EntryId,
+    pub id: EntryId,
     /// Whether it is in the ledger already, or waits for the sequencer's receipt.
     pub status: DecidedStatus,
     /// Its place in the ledger, once it has one.
@@ -411,6 +419,42 @@ fn propose(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry, now: Instant) -> Res
     outbox::keep_proposal(tx, key, now, entry)?;
     let place = PROPOSAL_PLACE_BASE + now.milliseconds();
     outbox::enqueue(tx, key, entry.header().id, Task::Propose, place, now)
+}
+
+/// What an officer does with a letter that was refused for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is sent again: whatever stood in its way is mended.
+    Retry,
+    /// A decision is given up. An entry that is in the ledger can't be: it can only be delivered.
+    Drop,
+}
+
+/// An officer resolves a letter that was refused for good. Implements: DLV-009
+pub async fn resolve(
+    node: &Node,
+    by: AuthorityCode,
+    id: EntryId,
+    resolution: Resolution,
+) -> Result<(), OfficeError> {
+    let now = node.now();
+    let resolved = node.store().write(move |tx| {
+        let Some(letter) = outbox::dead_letter(tx, by, id)? else {
+            return Ok(Err(OfficeError::UnknownLetter(id)));
+        };
+        match (resolution, letter.task) {
+            (Resolution::Retry, task) => outbox::enqueue(tx, &letter.key, id, task, letter.place, now)?,
+            (Resolution::Drop, Task::Propose) => {
+                outbox::drop_proposal(tx, &letter.key, id)?;
+                outbox::done(tx, &letter.key, id)?;
+            }
+            (Resolution::Drop, Task::Deliver) => return Ok(Err(OfficeError::InTheLedger(id))),
+        }
+        Ok(Ok(()))
+    });
+    resolved.await??;
+    node.wake_outbox();
+    Ok(())
 }
 
 /// The body with a fresh salt, if it has what its type needs.

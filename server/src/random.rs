@@ -41,13 +41,12 @@ pub(crate) fn salt() -> Salt {
     Salt::from_random(bytes())
 }
 
-/// A new Ed25519 key as PKCS#8.
-///
-/// # Panics
-/// As [`bytes`].
+/// A new Ed25519 key as PKCS#8 of version 1 (RFC 8410, section 7): the form that every other tool reads.
 pub(crate) fn signing_key_pkcs8() -> Vec<u8> {
-    let document = ring::signature::Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
-    document.expect("the operating system gives random bytes").as_ref().to_vec()
+    const ED25519_VERSION_1: [u8; 16] =
+        [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    let seed: [u8; 32] = bytes();
+    [&ED25519_VERSION_1[..], &seed[..]].concat()
 }
 
 /// Spreads retries.

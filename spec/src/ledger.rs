@@ -354,6 +354,19 @@ pub fn allows(ledger: &Ledger, kind: EntryType, author: AuthorityCode) -> Result
     transition(ledger, kind, author, ledger.head.sequence + 1, ledger.created_at, start).map(|_| ())
 }
 
+/// Whether a decision that lost its place needs an officer before it is signed again.
+///
+/// Information and corrections are still meant whatever came between. A decision that moves the ledger is not
+/// when another one has: a withdrawal of an offer that has been declined since is a new decision.
+///
+/// Implements: DLV-014
+pub fn needs_an_officer(kind: EntryType, between: impl IntoIterator<Item = EntryType>) -> bool {
+    use EntryType as E;
+    let informs = matches!(kind, E::RequestInformation | E::SupplyInformation | E::Correct);
+    let decides = |kind| matches!(kind, E::Accept | E::Decline | E::Redirect | E::Uphold | E::Outcome);
+    !informs && between.into_iter().any(decides)
+}
+
 fn clock_start(receipt: &Receipt) -> ClockStart {
     ClockStart { at: receipt.received_at, directory_issue: receipt.directory_issue }
 }

@@ -75,8 +75,8 @@ pub(super) struct Make {
     #[arg(long, default_value_t = 365)]
     days: u16,
     /// Who decides when two authorities can't.
-    #[arg(long, default_value = "Arbiter named by the directory's operator")]
-    arbiter: String,
+    #[arg(long)]
+    arbiter: Option<String>,
     /// Where to write the unsigned issue.
     #[arg(long)]
     out: PathBuf,
@@ -94,6 +94,16 @@ impl DirectoryCommand {
 }
 
 impl Make {
+    /// The arbiter named, or the one before, or a name that says that there is none yet.
+    fn arbiter(&self, before: Option<&Directory>) -> Contact {
+        let named = |name: &str| Contact { name: name.to_owned(), email: None, telephone: None };
+        match (&self.arbiter, before) {
+            (Some(name), _) => named(name),
+            (None, Some(before)) => before.arbiter.clone(),
+            (None, None) => named("Arbiter named by the directory's operator"),
+        }
+    }
+
     fn run(&self) -> Result<(), CommandError> {
         let root = root_key(&self.root_key)?;
         let previous = self.previous.as_deref().map(signed).transpose()?;
@@ -142,7 +152,7 @@ impl Make {
             authorities,
             policy: policy
                 .unwrap_or_else(|| Policy::standard(calendar.holidays().collect(), calendar.through())),
-            arbiter: Contact { name: self.arbiter.clone(), email: None, telephone: None },
+            arbiter: self.arbiter(before),
             root_keys,
         }
     }
@@ -239,7 +249,7 @@ pub(super) fn for_records(records: &[PathBuf], folder: &Path) -> Result<PathBuf,
         previous: None,
         root_key: root.clone(),
         days: 365,
-        arbiter: "Arbiter of the demonstration".to_owned(),
+        arbiter: Some("Arbiter of the demonstration".to_owned()),
         out: draft.clone(),
     };
     make.run()?;

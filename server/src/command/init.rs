@@ -15,6 +15,9 @@ use crate::clock::Clock;
 use crate::config::{Config, Delivery, HostedConfig, Limits, Tls};
 use crate::pki::{TlsPair, signing_pair, tls_pair};
 
+/// What the team is called when nothing else is said.
+const TEAM: &str = "Children missing education team";
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  cme-server init --authority 373 --base-url https://cme.council.example/373 \\\n      \
@@ -46,6 +49,12 @@ pub(super) struct Init {
     /// Telephone number of the CME team.
     #[arg(long)]
     team_telephone: Option<String>,
+    /// Who is told when a clock runs out; the CME team when absent.
+    #[arg(long)]
+    escalation_name: Option<String>,
+    /// E-mail address of who is told when a clock runs out.
+    #[arg(long)]
+    escalation_email: Option<String>,
 }
 
 impl Init {
@@ -67,6 +76,8 @@ impl Init {
             .map_err(|cause| CommandError::File { path: self.folder.clone(), cause })?;
         let now = Clock::system().now();
         let host = self.host()?;
+        // Before anything is written: a code that is none must leave nothing behind.
+        self.authorities.iter().try_for_each(|code| row_of(*code, now).map(|_| ()))?;
         let config_path = self.folder.join("cme-server.toml");
         if config_path.exists() {
             return Err(CommandError::Exists(config_path));
@@ -117,10 +128,7 @@ impl Init {
         server: &TlsPair,
         now: Instant,
     ) -> Result<HostedConfig, CommandError> {
-        let register = AuthorityRegister::england();
-        let row = register.by_code(code, today(now)).ok_or_else(|| {
-            CommandError::said(format!("{code} is not the code of an English local authority today"))
-        })?;
+        let row = row_of(code, now)?;
         let client = tls_pair(&format!("{} ({code})", row.name), &[], today(now))?;
         self.pair(code.as_ref(), &client)?;
         let (signing, pem) = signing_pair()?;
@@ -149,8 +157,12 @@ impl Init {
                 retired_at: None,
                 revoked_at: None,
             }],
-            team: contact("Children missing education team"),
-            escalation: contact("Children missing education team"),
+            team: contact(TEAM),
+            escalation: Contact {
+                name: self.escalation_name.clone().unwrap_or_else(|| TEAM.to_owned()),
+                email: self.escalation_email.clone().or_else(|| self.team_email.clone()),
+                telephone: self.team_telephone.clone(),
+            },
             profiles: PROFILES.iter().map(|profile| (*profile).to_owned()).collect(),
             availability: Availability::Available,
         };
@@ -164,6 +176,16 @@ impl Init {
             key: format!("{code}.key.pem").into(),
         })
     }
+}
+
+fn row_of(
+    code: AuthorityCode,
+    now: Instant,
+) -> Result<&'static cme_spec::authority_register::Authority, CommandError> {
+    let row = AuthorityRegister::england().by_code(code, today(now));
+    row.ok_or_else(|| {
+        CommandError::said(format!("{code} is not the code of an English local authority today"))
+    })
 }
 
 /// The London date of an instant.
@@ -187,6 +209,8 @@ pub(super) fn deployment(
         operator: None,
         team_email: Some("cme@council.example".to_owned()),
         team_telephone: Some("01632 960001".to_owned()),
+        escalation_name: None,
+        escalation_email: None,
     };
     init.write()
 }

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use cme_spec::canonical::{Json, Limits};
 use cme_spec::codes::ClockClass;
 use cme_spec::entry::EntryType;
 use cme_spec::example;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::TransferId;
+use cme_spec::instant::{EntryId, TransferId};
 
 use super::{CommandError, open, output, read};
-use crate::office::{self, Decision, OfferDecision};
+use crate::office::{self, Decision, OfferDecision, Resolution};
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -50,9 +51,12 @@ pub(super) enum OfficeCommand {
     Retract(Decide),
     /// Correct facts of an earlier entry.
     Correct(Decide),
+    /// Send a refused letter again, or give a refused decision up.
+    Resolve(Resolve),
     /// Print an example body for a decision.
     Example {
-        /// An entry type, such as offer, acknowledge, request-information, accept.
+        /// The decision.
+        #[arg(value_parser = example_kinds())]
         kind: EntryType,
     },
 }
@@ -101,6 +105,32 @@ pub(super) struct Offer {
 }
 
 #[derive(Debug, Args)]
+#[group(id = "resolution", required = true, multiple = false, args = ["retry", "drop"])]
+pub(super) struct Resolve {
+    #[command(flatten)]
+    by: As,
+    /// The letter's id, as `office list` shows it under `refused`.
+    #[arg(long)]
+    id: EntryId,
+    /// Send it again: what stood in its way is mended.
+    #[arg(long)]
+    retry: bool,
+    /// Give the decision up.
+    #[arg(long)]
+    drop: bool,
+}
+
+/// The commands' names beside the entry types', so that `example ask` works too.
+fn example_kinds() -> impl TypedValueParser<Value = EntryType> {
+    let words = EntryType::ALL.iter().map(|kind| kind.code()).chain(["ask", "supply"]);
+    PossibleValuesParser::new(words.collect::<Vec<_>>()).map(|word| match word.as_str() {
+        "ask" => EntryType::RequestInformation,
+        "supply" => EntryType::SupplyInformation,
+        other => other.parse().unwrap_or(EntryType::Offer),
+    })
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Outcome {
     #[command(flatten)]
     named: Named,
@@ -113,33 +143,21 @@ pub(super) struct Outcome {
 }
 
 fn body(file: &Path) -> Result<Json, CommandError> {
-    let bytes = read(file)?;
-    Json::decode(&bytes, &Limits::ENTRY)
-        .map_err(|error| CommandError::said(format!("{}: {error}", file.display())))
+    let place =
+        if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() };
+    Json::decode(&read(file)?, &Limits::ENTRY)
+        .map_err(|error| CommandError::said(format!("{place}: {error}")))
 }
 
 impl OfficeCommand {
     pub(super) async fn run(&self, config: &Path) -> Result<(), CommandError> {
         match self {
             Self::Offer(offer) => offer.run(config).await,
-            Self::List(by) => {
-                let node = open(config).await?;
-                let authority = office::officers_authority(&node, by.authority)?;
-                output::json(&office::list(&node, authority).await?)
-            }
-            Self::Show(named) => {
-                let node = open(config).await?;
-                let authority = office::officers_authority(&node, named.by.authority)?;
-                output::json(&office::show(&node, authority, named.transfer).await?)
-            }
+            Self::List(by) => list(config, by).await,
+            Self::Show(named) => show(config, named).await,
             Self::Outcome(outcome) => outcome.run(config).await,
-            Self::Example { kind } => {
-                let mut body = example::body(*kind).into_value();
-                if let Some(members) = body.as_object_mut() {
-                    members.remove("salt");
-                }
-                output::json(&body)
-            }
+            Self::Resolve(resolve) => resolve.run(config).await,
+            Self::Example { kind } => print_example(*kind),
             Self::Acknowledge(decide) => decide.run(config, EntryType::Acknowledge).await,
             Self::Ask(decide) => decide.run(config, EntryType::RequestInformation).await,
             Self::Supply(decide) => decide.run(config, EntryType::SupplyInformation).await,
@@ -152,6 +170,36 @@ impl OfficeCommand {
             Self::Retract(decide) => decide.run(config, EntryType::Retract).await,
             Self::Correct(decide) => decide.run(config, EntryType::Correct).await,
         }
+    }
+}
+
+async fn list(config: &Path, by: &As) -> Result<(), CommandError> {
+    let node = open(config).await?;
+    let authority = office::officers_authority(&node, by.authority)?;
+    output::json(&office::list(&node, authority).await?)
+}
+
+async fn show(config: &Path, named: &Named) -> Result<(), CommandError> {
+    let node = open(config).await?;
+    let authority = office::officers_authority(&node, named.by.authority)?;
+    output::json(&office::show(&node, authority, named.transfer).await?)
+}
+
+fn print_example(kind: EntryType) -> Result<(), CommandError> {
+    let mut body = example::body(kind).into_value();
+    if let Some(members) = body.as_object_mut() {
+        members.remove("salt");
+    }
+    output::json(&body)
+}
+
+impl Resolve {
+    async fn run(&self, config: &Path) -> Result<(), CommandError> {
+        let node = open(config).await?;
+        let by = office::officers_authority(&node, self.by.authority)?;
+        let resolution = if self.retry { Resolution::Retry } else { Resolution::Drop };
+        office::resolve(&node, by, self.id, resolution).await?;
+        output::json(&office::list(&node, by).await?)
     }
 }
 

@@ -8,7 +8,11 @@ use super::CommandError;
 
 /// A line on standard output.
 pub(super) fn line(text: &str) -> Result<(), CommandError> {
-    writeln!(std::io::stdout().lock(), "{text}").map_err(CommandError::from)
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        // Who reads has seen enough, as `head` does.
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(CommandError::from),
+    }
 }
 
 /// JSON on standard output, for people and programs.

@@ -6,7 +6,7 @@ use cme_client::{ClientError, Delivered, PeerClient};
 use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Signed;
 use cme_spec::instant::EntryId;
-use cme_spec::ledger::{allows, apply};
+use cme_spec::ledger::{allows, apply, needs_an_officer};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 use cme_spec::working_days::london_date;
@@ -189,7 +189,9 @@ fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result
     if header.previous == Some(held.ledger.head.header_digest) {
         return Ok(Ready::Send(Box::new(proposal.entry)));
     }
-    if held.forked || allows(&held.ledger, proposal.kind, header.author).is_err() {
+    let between = ledgers::entries(tx, key, header.sequence, u64::MAX)?;
+    let decided_since = needs_an_officer(proposal.kind, between.iter().map(|entry| entry.header().kind));
+    if held.forked || decided_since || allows(&held.ledger, proposal.kind, header.author).is_err() {
         return Ok(Ready::Impossible);
     }
     let archive = node.archive();

@@ -1,15 +1,15 @@
 //! What an officer sees: transfers with their clocks, decisions on their way, letters that need a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cme_spec::entry::{Body, EntryType, HeadRef, ResponsibilityRef};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
-use cme_spec::ledger::due::{Due, due};
+use cme_spec::ledger::due::Due;
 use serde::Serialize;
 
-use super::OfficeError;
+use super::{OfficeError, clocks};
 use crate::node::Node;
 use crate::store::ledgers::{self, Held};
 use crate::store::officers::{self, RefusedDelivery};
@@ -136,13 +136,8 @@ pub struct EntryView {
     pub erased: Vec<u64>,
 }
 
-fn transfer_view(node: &Node, held: &Held, now: Instant) -> TransferView {
-    let archive = node.archive();
-    let clocks = due(&held.ledger, |issue| archive.issue(issue).map(|directory| &directory.policy));
-    let clocks = clocks.unwrap_or_else(|error| {
-        tracing::warn!(transfer = %held.key.transfer, %error, "a deadline can't be told");
-        Vec::new()
-    });
+fn transfer_view(node: &Node, held: &Held, followed: &BTreeSet<TransferId>, now: Instant) -> TransferView {
+    let clocks = clocks(node, held, followed);
     let view = |due: Due| DueView { overdue: due.is_overdue(now), due };
     TransferView {
         transfer: held.key.transfer,
@@ -202,9 +197,10 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
     let read = node.store().read(move |tx| {
         let transfers = ledgers::of_hosted(tx, authority)?;
         let letters = (outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?);
-        Ok((transfers, letters, officers::refused(tx, authority)?))
+        let followed = ledgers::followed(tx, authority)?;
+        Ok((transfers, followed, letters, officers::refused(tx, authority)?))
     });
-    let (transfers, (proposals, letters), refused) = read.await?;
+    let (transfers, followed, (proposals, letters), refused) = read.await?;
     let now = node.now();
     let (dead, waiting): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.dead);
     let decision = |proposal: Proposal| DecisionView {
@@ -216,7 +212,7 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
     };
     Ok(ListView {
         authority,
-        transfers: transfers.iter().map(|held| transfer_view(node, held, now)).collect(),
+        transfers: transfers.iter().map(|held| transfer_view(node, held, &followed, now)).collect(),
         proposed: proposals.into_iter().map(decision).collect(),
         outbox: waiting.into_iter().map(letter_view).collect(),
         refused: dead.into_iter().map(letter_view).collect(),
@@ -235,12 +231,12 @@ pub async fn show(
         let held = ledgers::of_transfer(tx, transfer)?.into_iter().find(|held| held.key.hosted == authority);
         let Some(held) = held else { return Ok(None) };
         let entries = ledgers::entries(tx, &held.key, 0, u64::MAX)?;
-        Ok(Some((held, entries)))
+        Ok(Some((held, entries, ledgers::followed(tx, authority)?)))
     });
-    let (held, entries) = read.await?.ok_or(OfficeError::UnknownTransfer(authority, transfer))?;
+    let (held, entries, followed) = read.await?.ok_or(OfficeError::UnknownTransfer(authority, transfer))?;
     let erased = entries.iter().filter(|entry| matches!(entry.body(), Body::Erased { .. }));
     Ok(EntryView {
-        transfer: transfer_view(node, &held, node.now()),
+        transfer: transfer_view(node, &held, &followed, node.now()),
         erased: erased.map(|entry| entry.header().sequence).collect(),
         entries: entries.iter().map(|entry| entry.to_json().into_value()).collect(),
     })

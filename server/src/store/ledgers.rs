@@ -1,5 +1,7 @@
 //! Ledgers and their entries.
 
+use std::collections::BTreeSet;
+
 use cme_spec::canonical::{Json, Limits};
 use cme_spec::digest::Digest;
 use cme_spec::entry::{Body, Entry};
@@ -134,7 +136,7 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
 }
 
 const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
-                          forked, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8) \
+                          forked, changed, preceded_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9) \
                           ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
                           head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
 
@@ -156,6 +158,7 @@ fn save(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger) -> Result<(), StoreEr
         head.into(),
         state.into(),
         changed.into(),
+        ledger.terms.preceded_by.map(|earlier| earlier.transfer.to_string()).into(),
     ];
     tx.exec(LEDGER, &values).map(|_| ())
 }
@@ -302,6 +305,12 @@ pub fn share_any(
     counterparty: AuthorityCode,
 ) -> Result<bool, StoreError> {
     Ok(!changed_after(tx, (hosted, counterparty), 0, 1)?.is_empty())
+}
+
+/// Transfers that another one of this authority follows: its part in them is done.
+pub fn followed(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<BTreeSet<TransferId>, StoreError> {
+    const SQL: &str = "SELECT preceded_by FROM ledger WHERE hosted = ?1 AND preceded_by IS NOT NULL";
+    tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(|row| row.parsed(0)).collect()
 }
 
 /// Ledgers of a hosted authority in which a clock runs.

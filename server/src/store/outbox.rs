@@ -215,10 +215,13 @@ pub fn find_proposal(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<Op
     tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.first().map(proposal).transpose()
 }
 
-/// Decisions of a hosted authority that are not in a ledger yet, oldest first.
+/// Decisions of a hosted authority that are on their way to a sequencer, oldest first. One that was refused
+/// for good is no longer among them: it is a dead letter.
 pub fn proposals(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Proposal>, StoreError> {
-    const SQL: &str = "SELECT hosted, counterparty, transfer, decided_at, document FROM proposal WHERE hosted = ?1 \
-                       ORDER BY decided_at, id";
+    const SQL: &str = "SELECT p.hosted, p.counterparty, p.transfer, p.decided_at, p.document FROM proposal p \
+                       WHERE p.hosted = ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.hosted = p.hosted \
+                       AND o.counterparty = p.counterparty AND o.transfer = p.transfer AND o.id = p.id \
+                       AND o.state = 'dead') ORDER BY p.decided_at, p.id";
     tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(proposal).collect()
 }
 
@@ -228,6 +231,15 @@ pub fn drop_proposal(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<()
         "DELETE FROM proposal WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
     let [hosted, counterparty, transfer] = key.values();
     tx.exec(SQL, &[hosted, counterparty, transfer, id.to_string().into()]).map(|_| ())
+}
+
+/// The dead letter of an id, whoever it was for.
+pub fn dead_letter(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    id: EntryId,
+) -> Result<Option<Letter>, StoreError> {
+    Ok(of_hosted(tx, hosted)?.into_iter().find(|letter| letter.dead && letter.id == id))
 }
 
 /// Rows that wait, and rows that were given up.

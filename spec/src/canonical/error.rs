@@ -124,10 +124,14 @@ impl DecodeError {
 ///
 /// Implements: PRV-002
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the member at {pointer:?} is missing or not of its form")]
+#[error("a member {} is missing, not of its form, or has no place here", place(pointer))]
 pub struct ShapeError {
     /// RFC 6901 pointer to the innermost place that could be read.
     pub pointer: String,
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { "at the top level".to_owned() } else { format!("at or under {pointer}") }
 }
 
 impl ShapeError {

@@ -13,7 +13,7 @@ use cme_spec::entry::{Entry, EntryType, Header};
 use cme_spec::example::{self, Story};
 use cme_spec::instant::{EntryId, Instant};
 use cme_spec::ledger::arrival::{Arrival, Desk, Holdings, Ruling, rule};
-use cme_spec::ledger::{Ledger, Stage, allows, apply};
+use cme_spec::ledger::{Ledger, Stage, allows, apply, needs_an_officer};
 use cme_spec::signature::SigningKey;
 
 /// Which of the two.
@@ -262,6 +262,11 @@ impl Cast {
         let (entry, ledger) = (self.entry(number), self.ledger(copy)?);
         let header = entry.header();
         allows(&ledger, header.kind, header.author).ok()?;
+        let place = usize::try_from(header.sequence).expect("a small ledger");
+        let between = copy.entries.iter().skip(place).map(|number| self.kind(*number));
+        if needs_an_officer(header.kind, between) {
+            return None;
+        }
         let body = body(header.kind);
         Some(self.remember(Entry::sign(header.moved(&ledger, self.now), body, self.key(Known::Originating))))
     }

@@ -65,8 +65,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "server/src/",
-        allowed: &["store/postgres.rs", "store/postgres/"],
-        words: &["postgres", "tokio_postgres"],
+        allowed: &["store/postgres.rs", "store/postgres/", "store/suite.rs"],
+        words: &["use postgres", "postgres::Client", "postgres::Config", "postgres::NoTls", "tokio_postgres"],
         why: "the PostgreSQL driver only in store/postgres",
     },
     Rule {
