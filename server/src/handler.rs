@@ -8,11 +8,20 @@ pub mod put_entry;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
+use cme_spec::canonical::Json;
 use serde::Serialize;
 
 /// An answer that no cache keeps. Implements: TRN-008
 fn answer(status: actix_web::http::StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(body)
+}
+
+/// A signed document in canonical form: the same document is the same bytes whenever it is asked for.
+fn answer_document(status: actix_web::http::StatusCode, document: &Json) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(document.canonical_bytes())
 }
 
 fn ok(body: &impl Serialize) -> HttpResponse {

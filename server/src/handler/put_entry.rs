@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 
-use super::answer;
+use super::answer_document;
 use crate::append::{Answer, Incoming, Parties, arrive};
 use crate::extract::{Caller, Fault, entry_body};
 use crate::store::ledgers::LedgerKey;
@@ -40,9 +40,9 @@ pub(crate) async fn put_entry(
     match told {
         Answer::Stored(receipt) => {
             caller.node.wake_outbox();
-            Ok(answer(StatusCode::CREATED, &receipt.to_json()))
+            Ok(answer_document(StatusCode::CREATED, &receipt.to_json()))
         }
-        Answer::Repeated(receipt) => Ok(answer(StatusCode::OK, &receipt.to_json())),
+        Answer::Repeated(receipt) => Ok(answer_document(StatusCode::OK, &receipt.to_json())),
         Answer::Refused(problem) => {
             if missing_here(&problem) {
                 caller.node.ask_pull(key);

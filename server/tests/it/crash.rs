@@ -132,7 +132,9 @@ fn nothing_acknowledged_is_lost_when_servers_are_killed_at_random() {
         }
         // The servers go on until the last receipt is exchanged.
         let servers = killer.join().unwrap();
-        promised.iter().for_each(|promised| check(world, promised));
+        for promised in &promised {
+            check(world, promised);
+        }
         drop(servers);
         promised
     });

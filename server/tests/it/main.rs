@@ -1,4 +1,15 @@
 //! The server as a real process, over real mutual TLS, with real files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that can't go on says why by panicking"
+)]
 
 mod crash;
+mod office;
+mod operator;
+mod refused_bodies;
+mod refused_entries;
+mod refused_readers;
 mod support;
+mod wire;

@@ -59,14 +59,25 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let parties: Vec<Party> = codes.iter().map(|code| Party::init(folder.path(), code)).collect();
         let world = Self { folder, parties };
+        world.direct(&[]);
+        world
+    }
+
+    /// A first issue of the directory with everyone, and with the other authorities that the last one hosts.
+    pub(crate) fn direct(&self, hosted_by_last: &[&str]) {
         let mut make = Command::new(BINARY);
         make.args(["directory", "make", "--out", "draft.json", "--root-key", "root.sign.pem"]);
-        for party in &world.parties {
-            make.arg("--record").arg(party.home.join(format!("{}.record.json", party.code)));
+        let last = self.parties.last().unwrap();
+        let of_last = |code: &&str| (last.home.clone(), (*code).to_owned());
+        let own = self.parties.iter().map(|party| (party.home.clone(), party.code.to_string()));
+        let mut records: Vec<_> = own.chain(hosted_by_last.iter().map(of_last)).collect();
+        records.sort();
+        records.dedup();
+        for (home, code) in records {
+            make.arg("--record").arg(home.join(format!("{code}.record.json")));
         }
-        success(&make.current_dir(world.folder.path()).output().unwrap());
-        world.sign("draft.json");
-        world
+        success(&make.current_dir(self.folder.path()).output().unwrap());
+        self.sign("draft.json");
     }
 
     /// Signs a draft and gives it to everyone as `directory.json`.
@@ -76,6 +87,40 @@ impl World {
         success(&sign.current_dir(self.folder.path()).output().unwrap());
         for party in &self.parties {
             std::fs::copy(self.directory_file(), party.home.join("directory.json")).unwrap();
+        }
+    }
+
+    /// The next issue of the directory, after a change to it, for everyone.
+    pub(crate) fn reissue(&self, change: impl FnOnce(&mut Value)) {
+        std::fs::copy(self.directory_file(), self.folder.path().join("previous.json")).unwrap();
+        let mut make = Command::new(BINARY);
+        make.args([
+            "directory",
+            "make",
+            "--out",
+            "draft.json",
+            "--root-key",
+            "root.sign.pem",
+            "--previous",
+            "previous.json",
+        ]);
+        let party = &self.parties[0];
+        make.arg("--record").arg(party.home.join(format!("{}.record.json", party.code)));
+        success(&make.current_dir(self.folder.path()).output().unwrap());
+        let draft = self.folder.path().join("draft.json");
+        let mut issue: Value = serde_json::from_slice(&std::fs::read(&draft).unwrap()).unwrap();
+        change(&mut issue["directory"]);
+        std::fs::write(&draft, issue.to_string()).unwrap();
+        self.sign("draft.json");
+    }
+
+    /// Waits until a server works by that issue.
+    pub(crate) fn wait_for_issue(&self, code: &str, issue: u64) {
+        let begun = Instant::now();
+        let told = format!("\"directoryIssue\":{issue}");
+        while self.party(code).get("/health/ready").is_none_or(|answer| !answer.contains(&told)) {
+            assert!(begun.elapsed() < PATIENCE, "issue {issue} is not taken: {}", self.party(code).log());
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
@@ -116,11 +161,16 @@ impl Party {
         init.args(["init", "--authority", code, "--base-url", &format!("https://{listen}/{code}")]);
         init.args(["--listen", &listen.to_string(), "--operations", &operations.to_string(), "--folder"]);
         success(&init.arg(&home).output().unwrap());
-        let server = Server { home: home.clone(), operations, process: None };
-        let party = Self { code: example::code(code), home, listen, operations, server };
+        let party = Self::at(&home, code, listen, operations);
         party.set("first_pause_ms = 1000", "first_pause_ms = 50");
         party.set("pause_ms_max = 900000", "pause_ms_max = 200");
         party
+    }
+
+    /// An authority whose folder was made already.
+    pub(crate) fn at(home: &Path, code: &str, listen: SocketAddr, operations: SocketAddr) -> Self {
+        let server = Server { home: home.to_owned(), operations, process: None };
+        Self { code: example::code(code), home: home.to_owned(), listen, operations, server }
     }
 
     /// Changes a line of the configuration.

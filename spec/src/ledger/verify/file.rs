@@ -103,6 +103,10 @@ fn entry_at(bytes: &[u8], (line, column): (usize, usize)) -> Option<u64> {
             _ => {}
         }
     }
+    // The line before was whole: what broke is what this line was to begin.
+    if column <= 1 && depth == 1 && !inside {
+        return Some(count);
+    }
     // An export has one entry on a line. A line that began an entry and broke is that entry's, even when
     // the break made it seem to end early; a line that broke before it began one is the next entry's.
     if depth > 1 || opened_at >= start { count.checked_sub(1) } else { Some(count) }

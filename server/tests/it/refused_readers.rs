@@ -1,0 +1,167 @@
+//! Who may read what, and what the others get.
+
+use cme_spec::example;
+use cme_spec::operation;
+use cme_spec::receipt::{ReconciledHead, reconciliation_digest};
+use serde_json::json;
+
+use crate::support::World;
+use crate::wire::{Wire, expired, nobody, now, offer, stranger};
+
+fn world() -> World {
+    let mut world = World::new(&["373", "330", "383"]);
+    world.party_mut("330").start();
+    world
+}
+
+#[test]
+fn a_caller_without_a_certificate_or_with_an_expired_one_gets_no_answer() {
+    let world = world();
+    let party = world.party("330");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = format!("https://{}/330/v1/capabilities", party.listen);
+    assert!(runtime.block_on(nobody().get(&url).send()).is_err());
+    let old = Wire::new(party, &expired(), "330");
+    assert!(old.send(old.request("GET", "/v1/capabilities")).is_err());
+}
+
+#[test]
+fn a_certificate_that_nobody_pinned_is_a_peer_unknown_whatever_it_says() {
+    let world = world();
+    let wire = Wire::new(world.party("330"), &stranger(), "330");
+    for operation in operation::ALL {
+        let path = operation
+            .path()
+            .replace("{transfer}", &example::transfer(1).to_string())
+            .replace("{sequence}", "0");
+        let request = wire
+            .request(operation.method(), &path)
+            .header("x-forwarded-client-cert", "373")
+            .header("client-cert", ":AAAA:")
+            .header("cme-authority", "373");
+        let answer = wire.send(request).unwrap();
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "peer-unknown"), "{}", operation.name);
+    }
+}
+
+#[test]
+fn every_operation_is_bound_and_nothing_else_is() {
+    let world = world();
+    let wire = world.wire("373", "330");
+    for operation in operation::ALL {
+        let path = operation
+            .path()
+            .replace("{transfer}", &example::transfer(1).to_string())
+            .replace("{sequence}", "0");
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH"] {
+            let answer = wire.send(wire.request(method, &path)).unwrap();
+            let bound = answer.status != 405;
+            assert_eq!(bound, method == operation.method(), "{method} {path}");
+            if !bound {
+                assert_eq!(answer.problem(), "method-not-allowed");
+            } else if answer.status != 200 {
+                let named = operation.every_refusal().any(|problem| problem.name() == answer.problem());
+                assert!(
+                    named,
+                    "{} answers {}, which its document does not name",
+                    operation.name,
+                    answer.problem()
+                );
+            }
+        }
+    }
+    assert_eq!(wire.get("/v1/nothing").problem(), "route-unknown");
+    assert_eq!(wire.get("/v2/capabilities").problem(), "route-unknown");
+    let elsewhere = Wire::new(world.party("330"), &world.party("373").identity(), "383");
+    assert_eq!(elsewhere.get("/v1/capabilities").problem(), "hosted-unknown");
+}
+
+#[test]
+fn a_ledger_of_others_looks_like_none() {
+    let world = world();
+    let entry = offer(&world, "373", "330", 1, |_| {});
+    assert_eq!(world.wire("373", "330").put(&entry).status, 201);
+    let transfer = entry.header().transfer;
+    let own = world.wire("373", "330").get(&format!("/v1/transfers/{transfer}/entries"));
+    assert_eq!((own.status, own.json()["entries"].as_array().unwrap().len()), (200, 1));
+    let leeds = world.wire("383", "330");
+    let theirs = leeds.get(&format!("/v1/transfers/{transfer}/entries"));
+    let none = leeds.get(&format!("/v1/transfers/{}/entries", example::transfer(77)));
+    assert_eq!(theirs, none, "byte for byte");
+    assert_eq!((none.status, none.problem().as_str()), (404, "ledger-unknown"));
+    assert_eq!(leeds.get("/v1/heads").json()["heads"], json!([]));
+    assert_eq!(leeds.get("/v1/reconciliation").json()["reconciliation"]["ledgers"], 0);
+}
+
+#[test]
+fn pages_and_cursors_hold_to_their_forms() {
+    let world = world();
+    let wire = world.wire("373", "330");
+    let entry = offer(&world, "373", "330", 1, |_| {});
+    assert_eq!(wire.put(&entry).status, 201);
+    let path = format!("/v1/transfers/{}/entries", entry.header().transfer);
+    for query in
+        ["from=-1", "from=x", "from=", "limit=0", "limit=1001", "limit=1.5", "from=99999999999999999999"]
+    {
+        assert_eq!(wire.get(&format!("{path}?{query}")).problem(), "cursor-invalid", "{query}");
+    }
+    let beyond = wire.get(&format!("{path}?from=5&colour=red")).json();
+    assert_eq!((&beyond["entries"], &beyond["more"]), (&json!([]), &json!(false)));
+    let heads = wire.get("/v1/heads").json();
+    let cursor = heads["next"].as_str().unwrap();
+    assert_eq!(wire.get(&format!("/v1/heads?after={cursor}")).json()["heads"], json!([]));
+    let gone = wire.get("/v1/heads?after=7.1");
+    assert_eq!((gone.status, gone.problem().as_str()), (410, "cursor-expired"));
+    for wrong in ["x", "1.-1", "1", "."] {
+        assert_eq!(wire.get(&format!("/v1/heads?after={wrong}")).problem(), "cursor-invalid", "{wrong}");
+    }
+    let said = wire.get("/v1/reconciliation").json();
+    let head = &heads["heads"][0]["head"];
+    let digest = reconciliation_digest(vec![ReconciledHead {
+        transfer: entry.header().transfer,
+        sequence: head["sequence"].as_u64().unwrap(),
+        header_digest: head["headerDigest"].as_str().unwrap().parse().unwrap(),
+    }]);
+    assert_eq!(said["reconciliation"]["digest"], digest.to_string());
+}
+
+#[test]
+fn a_peer_that_leaves_the_directory_is_out_on_its_open_connection() {
+    let world = world();
+    let wire = world.wire("373", "330");
+    assert_eq!(wire.get("/v1/capabilities").status, 200);
+    world.reissue(|directory| {
+        let sheffield =
+            directory["authorities"].as_array_mut().unwrap().iter_mut().find(|a| a["code"] == "373").unwrap();
+        sheffield["clientPins"] = json!([cme_spec::digest::Digest::of(b"a new certificate").to_string()]);
+    });
+    world.wait_for_issue("330", 2);
+    assert_eq!(wire.get("/v1/capabilities").problem(), "peer-unknown");
+}
+
+#[test]
+fn a_peer_that_asks_too_often_is_told_to_wait() {
+    let mut world = World::new(&["373", "330", "383"]);
+    world.party("330").set("requests_per_second = 200", "requests_per_second = 1");
+    world.party("330").set("requests_burst = 400", "requests_burst = 5");
+    world.party_mut("330").start();
+    let (wire, leeds) = (world.wire("373", "330"), world.wire("383", "330"));
+    let answers: Vec<_> = (0..10).map(|_| wire.get("/v1/capabilities")).collect();
+    let limited = answers.iter().find(|answer| answer.status == 429).unwrap();
+    assert_eq!(limited.problem(), "rate-limited");
+    assert_eq!(leeds.get("/v1/capabilities").status, 200, "another peer is not held back");
+}
+
+#[test]
+fn capabilities_tell_what_the_server_can_do() {
+    let world = world();
+    let said = world.wire("373", "330").get("/v1/capabilities").json();
+    assert_eq!(
+        (&said["authority"], &said["protocols"], &said["incarnation"]),
+        (&json!("330"), &json!(["1.0"]), &json!(1))
+    );
+    assert_eq!(said["profiles"], json!(operation::get_capabilities::PROFILES));
+    let digest = world.archive().newest().unwrap().envelope().digest();
+    assert_eq!(said["directoryDigest"], digest.to_string());
+    assert!(now().milliseconds() > 0);
+}
