@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory};
 use cme_spec::canonical::{DecodeError, Json, Limits};
 use cme_spec::directory::{Archive, Directory, DirectoryError, KeyStanding};
-use cme_spec::entry::Entry;
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::Instant;
 use cme_spec::ledger::Ledger;
-use cme_spec::receipt::{Head, Receipt};
+use cme_spec::receipt::Head;
 use cme_spec::signature::{SignatureError, SigningKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -244,22 +243,6 @@ impl Node {
 }
 
 impl Hosted {
-    /// A receipt of this authority for an entry.
-    pub fn receipt(&self, entry: &Entry, party: AuthorityCode, told: Told) -> Envelope<Receipt> {
-        let header = entry.header();
-        let content = Receipt {
-            transfer: header.transfer,
-            sequence: header.sequence,
-            entry_id: header.id,
-            header_digest: entry.header_digest(),
-            received_at: told.at,
-            by: party,
-            incarnation: told.incarnation,
-            directory_issue: told.directory_issue,
-        };
-        Envelope::sign(content, &self.signing)
-    }
-
     /// This authority's word on where its copy of a ledger ends.
     pub fn head(&self, ledger: &Ledger, party: AuthorityCode, told: Told) -> Envelope<Head> {
         let content = Head {

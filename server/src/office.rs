@@ -5,28 +5,30 @@
 //! are appended here and delivered; the originating authority's are proposed to the sequencer.
 
 mod clocks;
+mod error;
 mod export;
+mod offering;
+mod resolving;
 mod view;
 
-use cme_spec::body::Offer;
-use cme_spec::canonical::{DecodeError, Json, ShapeError};
-use cme_spec::codes::ClockClass;
-use cme_spec::directory::Availability;
-use cme_spec::entry::{Entry, EntryType, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
-use cme_spec::facts::clock_class_for;
+use cme_spec::canonical::Json;
+use cme_spec::entry::{Entry, EntryType, Header};
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
-use cme_spec::ledger::append::AppendError;
+use cme_spec::instant::{EntryId, Instant, TransferId};
+use cme_spec::ledger::arrival::Desk;
 use cme_spec::ledger::evidence::check_outcome;
-use cme_spec::ledger::{Ledger, Refusal, Stage, allows, apply};
+use cme_spec::ledger::{Ledger, Stage, allows, apply};
 use serde_json::Value;
 
 pub use self::clocks::clocks;
+pub use self::error::OfficeError;
 pub use self::export::export;
+pub use self::offering::{OfferDecision, offer};
+pub use self::resolving::{Resolution, resolve};
 pub use self::view::{
     DecisionView, DueView, EntryView, LetterView, ListView, RefusedView, TransferView, list, show,
 };
-use crate::node::{Hosted, Node, Told};
+use crate::node::{Hosted, Node};
 use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::outbox::{self, Task};
@@ -34,70 +36,6 @@ use crate::store::{StoreError, Tx};
 
 /// Places of proposals in the outbox lie behind every sequence.
 const PROPOSAL_PLACE_BASE: i64 = 1 << 60;
-
-/// Why an officer's command is not carried out. Said to the officer, in the officer's words.
-#[derive(Debug, thiserror::Error)]
-pub enum OfficeError {
-    /// The authority is not in the configuration.
-    #[error("authority {0} is not hosted here; see [[authority]] in the configuration")]
-    NotHosted(AuthorityCode),
-    /// Several authorities are hosted, and none was named.
-    #[error("several authorities are hosted here: say which with --as CODE")]
-    WhichAuthority,
-    /// The directory has no such authority.
-    #[error("authority {0} is not in the directory")]
-    UnknownAuthority(AuthorityCode),
-    /// The directory has the authority for contact only.
-    #[error("authority {0} is not connected: telephone or write to its team ({1})")]
-    ContactOnly(AuthorityCode, String),
-    /// An authority can't offer to itself.
-    #[error("an authority can't hand a child over to itself")]
-    ToItself,
-    /// No such ledger.
-    #[error("authority {0} holds no transfer {1}")]
-    UnknownTransfer(AuthorityCode, TransferId),
-    /// The input is not JSON.
-    #[error("the input: {0}")]
-    Input(#[from] DecodeError),
-    /// The body lacks something.
-    #[error("the input: {0}; `office example {1}` shows what is needed")]
-    Body(ShapeError, EntryType),
-    /// The rules don't allow it.
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    /// An entry can't be verified.
-    #[error("{0}")]
-    Append(#[from] AppendError),
-    /// A decision waits for the sequencer already, and this one would contradict it.
-    #[error("your {0} has not reached the receiving authority yet; wait for it before the next decision")]
-    DecisionPending(EntryType),
-    /// The ledger is forked.
-    #[error("transfer {0} is forked: the responsible authority starts a successor transfer")]
-    Forked(TransferId),
-    /// The offer's link names a ledger that doesn't allow it.
-    #[error(
-        "transfer {0} can't be followed by an offer of authority {1}: it must be closed without acceptance and yours, or accepted by you"
-    )]
-    CannotFollow(TransferId, AuthorityCode),
-    /// No refused letter has this id.
-    #[error("no refused letter has the id {0}; `office list` shows them under `refused`")]
-    UnknownLetter(EntryId),
-    /// A delivery can't be given up.
-    #[error("the entry {0} is in the ledger: it can only be delivered; use --retry")]
-    InTheLedger(EntryId),
-    /// The same child is offered already.
-    #[error("the child is offered already, in transfer {0}: wait for its decision or withdraw it")]
-    OfferedAlready(TransferId),
-    /// The embedded onward accept does not prove the move.
-    #[error("the onward transfer {0} is not accepted yet, or is not of this child's responsibility")]
-    NotMovedOn(TransferId),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No directory.
-    #[error("no directory issue is held")]
-    NoDirectory,
-}
 
 /// What an officer decides in a ledger that exists.
 #[derive(Clone, Debug)]
@@ -108,21 +46,6 @@ pub struct Decision {
     pub transfer: TransferId,
     /// What.
     pub kind: EntryType,
-    /// The body without salt.
-    pub body: Json,
-}
-
-/// A new offer.
-#[derive(Clone, Debug)]
-pub struct OfferDecision {
-    /// The authority that offers.
-    pub by: AuthorityCode,
-    /// The authority that is asked.
-    pub to: AuthorityCode,
-    /// Which clocks hold.
-    pub clock_class: ClockClass,
-    /// The transfer that this one follows.
-    pub preceded_by: Option<TransferId>,
     /// The body without salt.
     pub body: Json,
 }
@@ -170,128 +93,6 @@ pub fn officers_authority(node: &Node, named: Option<AuthorityCode>) -> Result<A
         (Some(only), None) => Ok(only.code),
         _ => Err(OfficeError::WhichAuthority),
     }
-}
-
-/// Offers a child.
-pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, OfficeError> {
-    let body = salted(decision.body.clone(), EntryType::Offer)?;
-    let offer: Offer = body.read().map_err(|error| OfficeError::Body(error, EntryType::Offer))?;
-    // What the child's situation asks for can be raised by an officer, never lowered.
-    let clock_class = match clock_class_for(&offer) {
-        ClockClass::Urgent => ClockClass::Urgent,
-        ClockClass::Standard => decision.clock_class,
-    };
-    let archive = node.archive();
-    let directory = archive.newest().ok_or(OfficeError::NoDirectory)?.content();
-    let peer = directory.authority(decision.to).ok_or(OfficeError::UnknownAuthority(decision.to))?;
-    if peer.availability == Availability::ContactOnly {
-        return Err(OfficeError::ContactOnly(decision.to, peer.team.email.clone().unwrap_or_default()));
-    }
-    if decision.by == decision.to {
-        return Err(OfficeError::ToItself);
-    }
-    let (node_in_job, now) = (node.clone(), node.now());
-    let (transfer, id, fresh) =
-        (random::transfer_id(now), random::entry_id(now), random::responsibility_id(now));
-    let made = node.store().write(move |tx| {
-        let (responsibility, preceded_by) = match decision.preceded_by {
-            None => (ResponsibilityRef { id: fresh, epoch: 1 }, None),
-            Some(earlier) => match follow(tx, decision.by, earlier)? {
-                Some((responsibility, point)) => (responsibility, Some(point)),
-                None => return Ok(Err(OfficeError::CannotFollow(earlier, decision.by))),
-            },
-        };
-        let Some(hosted) = node_in_job.hosted(decision.by) else {
-            return Ok(Err(OfficeError::NotHosted(decision.by)));
-        };
-        let header = Header {
-            protocol: PROTOCOL.to_owned(),
-            transfer,
-            sequence: 0,
-            previous: None,
-            id,
-            kind: EntryType::Offer,
-            author: decision.by,
-            recipient: decision.to,
-            created_at: now,
-            responsibility,
-            clock_class,
-            body_digest: body.digest(),
-            preceded_by,
-            supersedes: None,
-            successor_of: None,
-        };
-        let entry = Entry::sign(header, body.clone(), &hosted.signing);
-        if let Err(error) = complete(&entry, &node_in_job) {
-            return Ok(Err(error));
-        }
-        if let Some(open) = offered_already(tx, decision.by, responsibility.id)? {
-            return Ok(Err(OfficeError::OfferedAlready(open)));
-        }
-        let key = LedgerKey { hosted: decision.by, counterparty: decision.to, transfer };
-        propose(tx, &key, &entry, now)?;
-        Ok(Ok(entry))
-    });
-    let entry = made.await??;
-    node.wake_outbox();
-    Ok(Decided {
-        transfer,
-        kind: EntryType::Offer,
-        id: entry.header().id,
-        status: DecidedStatus::Proposed,
-        sequence: None,
-        stage: None,
-        responsible: decision.by,
-    })
-}
-
-/// The responsibility that an offer after `earlier` carries on, if `by` still has it. Implements: ENT-006
-fn follow(
-    tx: &mut dyn Tx,
-    by: AuthorityCode,
-    earlier: TransferId,
-) -> Result<Option<(ResponsibilityRef, LedgerPoint)>, StoreError> {
-    let all = ledgers::of_transfer(tx, earlier)?;
-    let Some(held) = all.into_iter().find(|held| held.key.hosted == by) else { return Ok(None) };
-    let ledger = &held.ledger;
-    let passed = ledger.state.acceptance().is_some();
-    let may = match ledger.stage() {
-        Stage::Upheld | Stage::Redirected | Stage::Withdrawn => true,
-        Stage::Accepted => passed,
-        _ => false,
-    };
-    if !may || held.forked || ledger.responsible() != by {
-        return Ok(None);
-    }
-    let point = LedgerPoint {
-        transfer: earlier,
-        sequence: ledger.head.sequence,
-        header_digest: ledger.head.header_digest,
-    };
-    Ok(Some((ledger.next_responsibility(), point)))
-}
-
-/// A transfer of the same responsibility that is still undecided, or on its way. Implements: ENT-007
-fn offered_already(
-    tx: &mut dyn Tx,
-    by: AuthorityCode,
-    responsibility: ResponsibilityId,
-) -> Result<Option<TransferId>, StoreError> {
-    let undecided = |held: &Held| {
-        let terms = &held.ledger.terms;
-        let open = [Stage::Offered, Stage::Acknowledged, Stage::Declined, Stage::Contested];
-        terms.originating == by
-            && terms.responsibility.id == responsibility
-            && open.contains(&held.ledger.stage())
-    };
-    if let Some(held) = ledgers::with_clocks(tx, by)?.iter().find(|held| undecided(held)) {
-        return Ok(Some(held.key.transfer));
-    }
-    let on_its_way = |proposal: &outbox::Proposal| {
-        proposal.kind == EntryType::Offer && proposal.entry.header().responsibility.id == responsibility
-    };
-    let waiting = outbox::proposals(tx, by)?;
-    Ok(waiting.iter().find(|proposal| on_its_way(proposal)).map(|proposal| proposal.key.transfer))
 }
 
 /// Decides something in a ledger that exists.
@@ -344,12 +145,9 @@ fn record(
     if let Err(error) = complete(&entry, node) {
         return Ok(Err(error));
     }
-    let told = Told {
-        at: now.max(held.ledger.received_at),
-        incarnation: node.incarnation(),
-        directory_issue: directory.issue,
-    };
-    let receipt = hosted.receipt(&entry, decision.by, told);
+    let incarnation = node.incarnation();
+    let desk = Desk { party: decision.by, key: &hosted.signing, directory, incarnation, now };
+    let receipt = desk.receipt(&entry, now.max(held.ledger.received_at));
     let next = match apply(Some(&held.ledger), &entry, receipt.content()) {
         Ok(next) => next,
         Err(refusal) => return Ok(Err(refusal.into())),
@@ -419,42 +217,6 @@ fn propose(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry, now: Instant) -> Res
     outbox::keep_proposal(tx, key, now, entry)?;
     let place = PROPOSAL_PLACE_BASE + now.milliseconds();
     outbox::enqueue(tx, key, entry.header().id, Task::Propose, place, now)
-}
-
-/// What an officer does with a letter that was refused for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// It is sent again: whatever stood in its way is mended.
-    Retry,
-    /// A decision is given up. An entry that is in the ledger can't be: it can only be delivered.
-    Drop,
-}
-
-/// An officer resolves a letter that was refused for good. Implements: DLV-009
-pub async fn resolve(
-    node: &Node,
-    by: AuthorityCode,
-    id: EntryId,
-    resolution: Resolution,
-) -> Result<(), OfficeError> {
-    let now = node.now();
-    let resolved = node.store().write(move |tx| {
-        let Some(letter) = outbox::dead_letter(tx, by, id)? else {
-            return Ok(Err(OfficeError::UnknownLetter(id)));
-        };
-        match (resolution, letter.task) {
-            (Resolution::Retry, task) => outbox::enqueue(tx, &letter.key, id, task, letter.place, now)?,
-            (Resolution::Drop, Task::Propose) => {
-                outbox::drop_proposal(tx, &letter.key, id)?;
-                outbox::done(tx, &letter.key, id)?;
-            }
-            (Resolution::Drop, Task::Deliver) => return Ok(Err(OfficeError::InTheLedger(id))),
-        }
-        Ok(Ok(()))
-    });
-    resolved.await??;
-    node.wake_outbox();
-    Ok(())
 }
 
 /// The body with a fresh salt, if it has what its type needs.

@@ -85,6 +85,9 @@ pub struct LetterView {
     /// What failed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
+    /// Who has to deal with it, once it was given up: the authority's team of the directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// Everything of one authority.
@@ -161,7 +164,7 @@ fn refused_view(refused: RefusedDelivery) -> RefusedView {
     }
 }
 
-fn letter_view(letter: Letter) -> LetterView {
+fn letter_view(letter: Letter, team: &str) -> LetterView {
     LetterView {
         transfer: letter.key.transfer,
         to: letter.key.counterparty,
@@ -172,6 +175,7 @@ fn letter_view(letter: Letter) -> LetterView {
         },
         attempts: letter.attempts,
         next_at: Instant::from_milliseconds(letter.next_at).filter(|_| !letter.dead),
+        owner: letter.dead.then(|| team.to_owned()),
         last_failure: letter.last_failure,
     }
 }
@@ -210,12 +214,15 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         kind: proposal.kind,
         decided_at: proposal.decided_at,
     };
+    let archive = node.archive();
+    let record = archive.newest().and_then(|issue| issue.content().authority(authority));
+    let team = record.map_or_else(String::new, |record| record.team.name.clone());
     Ok(ListView {
         authority,
         transfers: transfers.iter().map(|held| transfer_view(node, held, &followed, now)).collect(),
         proposed: proposals.into_iter().map(decision).collect(),
-        outbox: waiting.into_iter().map(letter_view).collect(),
-        refused: dead.into_iter().map(letter_view).collect(),
+        outbox: waiting.into_iter().map(|letter| letter_view(letter, &team)).collect(),
+        refused: dead.into_iter().map(|letter| letter_view(letter, &team)).collect(),
         refused_here: refused.into_iter().map(refused_view).collect(),
         accepted_twice: accepted_twice(&transfers),
     })

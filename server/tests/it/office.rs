@@ -114,6 +114,7 @@ fn a_decision_that_lost_its_place_is_signed_again_under_its_id_or_shown_to_an_of
     assert!(entries[2].contains(sent["id"].as_str().unwrap()), "the answer stands after the acknowledgement");
     let list = world.party("373").office(&["list"], None);
     assert_eq!(list["refused"][0]["id"], withdrawn["id"]);
+    assert_eq!(list["refused"][0]["owner"], "Children missing education team");
     assert_eq!(world.party("373").view(&second).unwrap()["responsible"], "330");
     // The officer gives it up; nothing is left to send.
     let list =

@@ -1,0 +1,74 @@
+//! Why an officer's command is not carried out.
+
+use cme_spec::canonical::{DecodeError, ShapeError};
+use cme_spec::entry::EntryType;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::{EntryId, TransferId};
+use cme_spec::ledger::Refusal;
+use cme_spec::ledger::append::AppendError;
+
+use crate::store::StoreError;
+
+/// Why an officer's command is not carried out. Said to the officer, in the officer's words.
+#[derive(Debug, thiserror::Error)]
+pub enum OfficeError {
+    /// The authority is not in the configuration.
+    #[error("authority {0} is not hosted here; see [[authority]] in the configuration")]
+    NotHosted(AuthorityCode),
+    /// Several authorities are hosted, and none was named.
+    #[error("several authorities are hosted here: say which with --as CODE")]
+    WhichAuthority,
+    /// The directory has no such authority.
+    #[error("authority {0} is not in the directory")]
+    UnknownAuthority(AuthorityCode),
+    /// The directory has the authority for contact only.
+    #[error("authority {0} is not connected: telephone or write to its team ({1})")]
+    ContactOnly(AuthorityCode, String),
+    /// An authority can't offer to itself.
+    #[error("an authority can't hand a child over to itself")]
+    ToItself,
+    /// No such ledger.
+    #[error("authority {0} holds no transfer {1}")]
+    UnknownTransfer(AuthorityCode, TransferId),
+    /// The input is not JSON.
+    #[error("the input: {0}")]
+    Input(#[from] DecodeError),
+    /// The body lacks something.
+    #[error("the input: {0}; `office example {1}` shows what is needed")]
+    Body(ShapeError, EntryType),
+    /// The rules don't allow it.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// An entry can't be verified.
+    #[error("{0}")]
+    Append(#[from] AppendError),
+    /// A decision waits for the sequencer already, and this one would contradict it.
+    #[error("your {0} has not reached the receiving authority yet; wait for it before the next decision")]
+    DecisionPending(EntryType),
+    /// The ledger is forked.
+    #[error("transfer {0} is forked: the responsible authority starts a successor transfer")]
+    Forked(TransferId),
+    /// The offer's link names a ledger that doesn't allow it.
+    #[error(
+        "transfer {0} can't be followed by an offer of authority {1}: it must be closed without acceptance and yours, or accepted by you"
+    )]
+    CannotFollow(TransferId, AuthorityCode),
+    /// No refused letter has this id.
+    #[error("no refused letter has the id {0}; `office list` shows them under `refused`")]
+    UnknownLetter(EntryId),
+    /// A delivery can't be given up.
+    #[error("the entry {0} is in the ledger: it can only be delivered; use --retry")]
+    InTheLedger(EntryId),
+    /// The same child is offered already.
+    #[error("the child is offered already, in transfer {0}: wait for its decision or withdraw it")]
+    OfferedAlready(TransferId),
+    /// The embedded onward accept does not prove the move.
+    #[error("the onward transfer {0} is not accepted yet, or is not of this child's responsibility")]
+    NotMovedOn(TransferId),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No directory.
+    #[error("no directory issue is held")]
+    NoDirectory,
+}
