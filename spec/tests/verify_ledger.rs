@@ -80,6 +80,25 @@ fn any_single_changed_byte_of_an_entry_is_found_and_its_sequence_named() {
 }
 
 #[test]
+fn a_byte_that_is_no_text_is_found_and_its_sequence_named() {
+    let text = export(&Story::of(1, &[E::Offer, E::Accept, E::Outcome]));
+    for sequence in 0..3_u64 {
+        let line = text.find(&format!("\"sequence\":{sequence},")).unwrap();
+        let start = text[..line].rfind('\n').unwrap() + 1;
+        for place in [start, start + 1, line, text[start..].find('\n').unwrap() + start - 2] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[place] = 0xff;
+            match LedgerFile::read(&bytes) {
+                Err(LedgerFileError::Decode { sequence: named, .. }) => {
+                    assert_eq!(named, Some(sequence), "{place}")
+                }
+                other => panic!("byte {place} passes: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_missing_entry_is_named_wherever_it_was() {
     for gone in 0..6 {
         let story = settled();

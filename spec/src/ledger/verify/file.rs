@@ -47,7 +47,7 @@ impl LedgerFile {
     /// Reads an export. Implements: VER-003
     pub fn read(bytes: &[u8]) -> Result<Self, LedgerFileError> {
         let json = Json::decode(bytes, &Limits::COLLECTION).map_err(|cause| {
-            let sequence = cause.position().and_then(|place| entry_at(bytes, place));
+            let sequence = place_of(bytes, &cause).and_then(|place| entry_at(bytes, place));
             LedgerFileError::Decode { cause, sequence }
         })?;
         let member = |name: &str| json.member(name).ok_or_else(|| ShapeError::at(format!("/{name}")));
@@ -75,6 +75,15 @@ impl LedgerFile {
             forks,
         })
     }
+}
+
+/// Line and column where decoding stopped, both from 1.
+fn place_of(bytes: &[u8], cause: &DecodeError) -> Option<(usize, usize)> {
+    let DecodeError::NotUtf8 { offset } = *cause else { return cause.position() };
+    let before = bytes.get(..offset)?;
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
+    Some((line, offset - start + 1))
 }
 
 /// The entry of the `entries` array within which a place of the file lies: the text before it is sound
