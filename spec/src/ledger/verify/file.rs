@@ -81,7 +81,7 @@ impl LedgerFile {
 fn place_of(bytes: &[u8], cause: &DecodeError) -> Option<(usize, usize)> {
     let DecodeError::NotUtf8 { offset } = *cause else { return cause.position() };
     let before = bytes.get(..offset)?;
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     Some((line, offset - start + 1))
 }
