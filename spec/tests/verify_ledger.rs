@@ -90,7 +90,7 @@ fn a_byte_that_is_no_text_is_found_and_its_sequence_named() {
             bytes[place] = 0xff;
             match LedgerFile::read(&bytes) {
                 Err(LedgerFileError::Decode { sequence: named, .. }) => {
-                    assert_eq!(named, Some(sequence), "{place}")
+                    assert_eq!(named, Some(sequence), "{place}");
                 }
                 other => panic!("byte {place} passes: {other:?}"),
             }
