@@ -8,6 +8,7 @@
 mod crash;
 mod office;
 mod operator;
+mod proxy;
 mod refused_bodies;
 mod refused_entries;
 mod refused_readers;
