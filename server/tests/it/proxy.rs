@@ -37,7 +37,7 @@ impl Proxy {
                 socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
                 let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = rustls::Stream::new(&mut tls, &mut socket);
-                let mut request = [0; 65_536];
+                let mut request = [0; 8_192];
                 // One request a connection; the rest of it, if any, is not of interest.
                 if stream.read(&mut request).is_ok_and(|read| read > 0) {
                     while stream.read(&mut request).is_ok_and(|read| read > 0) {}
