@@ -6,7 +6,7 @@ use cme_spec::entry::EntryType as E;
 use cme_spec::example;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Party, World, body, entries_of};
+use crate::support::{PATIENCE, Party, World, body, entries_of, free_address};
 
 fn refused(party: &Party, arguments: &[&str], input: Option<&str>) -> String {
     let output = party.run(arguments, input);
@@ -150,8 +150,7 @@ fn an_outcome_moved_on_carries_the_onward_accept() {
 fn several_authorities_are_served_by_one_deployment() {
     let mut world = World::new(&["373"]);
     let home = world.folder.path().join("shared");
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let operations = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (address, operations) = (free_address(), free_address());
     let mut init = std::process::Command::new(crate::support::BINARY);
     init.args([
         "init",

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cme_client::{Client, Identity, RetryPolicy, SharedDirectory};
@@ -43,8 +44,22 @@ pub(crate) struct Server {
     process: Option<Child>,
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// Ports given out: below those that the system gives to outgoing connections, so that nobody takes one while
+/// its server is away.
+const PORTS: std::ops::Range<u32> = 10_000..32_000;
+
+/// An address that nothing listens on, given once.
+pub(crate) fn free_address() -> SocketAddr {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Test processes that run side by side begin at different places.
+        let place = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + place % (PORTS.end - PORTS.start);
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 fn success(output: &Output) -> String {
