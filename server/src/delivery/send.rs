@@ -45,6 +45,13 @@ impl Failure {
     fn later(what: &str) -> Self {
         Self::Later { what: what.to_owned(), asked: None }
     }
+
+    /// The same failure, which time doesn't mend.
+    fn for_good(self) -> Self {
+        match self {
+            Self::Later { what, .. } | Self::Final { what } => Self::Final { what },
+        }
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -108,8 +115,13 @@ async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
             }
             let step = error.next_step();
             let failure = Failure::from(error);
-            // What the peer holds instead is evidence, and may be ours from before a restore.
-            if step == NextStep::Pull { after_pull(node, &key, failure).await } else { Err(failure) }
+            match step {
+                // What the peer holds instead is evidence, and may be ours from before a restore.
+                NextStep::Pull => after_pull(node, &key, failure).await,
+                // The sequencer can't take back what stands in the ledger: there is nothing to decide anew.
+                NextStep::DecideAgain => Err(failure.for_good()),
+                _ => Err(failure),
+            }
         }
     }
 }
@@ -160,7 +172,11 @@ async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
             // The sequencer may be ahead: what it holds decides whether the decision can still be made.
             let step = error.next_step();
             let failure = Failure::from(error);
-            if step == NextStep::Retry { Err(failure) } else { after_pull(node, &key, failure).await }
+            match step {
+                NextStep::Retry => Err(failure),
+                NextStep::DecideAgain => decide_again(node, &key, &entry, failure).await,
+                _ => after_pull(node, &key, failure).await,
+            }
         }
     }
 }
@@ -171,6 +187,19 @@ async fn after_pull(node: &Node, key: &LedgerKey, failure: Failure) -> Result<Se
         Ok(0) | Err(_) => Err(failure),
         Ok(_) => Ok(Sent::Again),
     }
+}
+
+/// Decides again on the ledger as the sequencer holds it. Where that is the very ledger on which the decision
+/// was made, its author has nothing to decide anew by: an officer has to look. A sequencer that can't be read
+/// from is asked again.
+///
+/// Implements: DLV-009, DLV-014
+async fn decide_again(node: &Node, key: &LedgerKey, sent: &Entry, failure: Failure) -> Result<Sent, Failure> {
+    let Ok(fetched) = pull(node, key).await else { return Err(failure) };
+    let (key, previous) = (*key, sent.header().previous);
+    let held = node.store().read(move |tx| ledgers::find(tx, &key)).await?;
+    let unmoved = fetched == 0 && held.map(|held| held.ledger.head.header_digest) == previous;
+    if unmoved { Err(failure.for_good()) } else { Ok(Sent::Again) }
 }
 
 /// The newest signed version of a decision, made anew under the same id and with the same body when the

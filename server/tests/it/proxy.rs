@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use cme_client::Identity;
 use cme_server::tls::server_config;
+use cme_spec::entry::EntryType as E;
+use serde_json::Value;
 
 use crate::support::{PATIENCE, Party, World};
 
-/// Answers every request at a party's address, under its certificate, with one fixed text.
+/// Answers every request at a party's address, under its certificate.
 struct Proxy {
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
@@ -19,14 +21,21 @@ struct Proxy {
 }
 
 impl Proxy {
+    /// With one fixed text.
     fn start(party: &Party, answer: &str) -> Self {
+        let answer = answer.to_owned();
+        Self::answering(party, move |_| answer.clone())
+    }
+
+    /// With what `answer` makes of the beginning of the request.
+    fn answering(party: &Party, answer: impl Fn(&str) -> String + Send + 'static) -> Self {
         let file = |name: &str| std::fs::read(party.home.join(name)).unwrap();
         let identity = Identity::from_pem(&file("server.cert.pem"), &file("server.key.pem")).unwrap();
         let config = Arc::new(server_config(&identity, false).unwrap());
         let listener = TcpListener::bind(party.listen).unwrap();
         listener.set_nonblocking(true).unwrap();
         let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (stopped, counted, answer) = (Arc::clone(&stop), Arc::clone(&asked), answer.to_owned());
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&asked));
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((mut socket, _)) = listener.accept() else {
@@ -39,7 +48,8 @@ impl Proxy {
                 let mut stream = rustls::Stream::new(&mut tls, &mut socket);
                 let mut request = [0; 8_192];
                 // One request a connection; the rest of it, if any, is not of interest.
-                if stream.read(&mut request).is_ok_and(|read| read > 0) {
+                if let Some(read) = stream.read(&mut request).ok().filter(|read| *read > 0) {
+                    let answer = answer(&String::from_utf8_lossy(&request[..read]));
                     while stream.read(&mut request).is_ok_and(|read| read > 0) {}
                     counted.fetch_add(1, Ordering::Relaxed);
                     let _ = stream.write_all(answer.as_bytes());
@@ -104,6 +114,25 @@ fn a_proxys_page_is_never_a_refusal_and_the_offer_arrives_once_the_peer_answers(
     }
 }
 
+/// Waits for a letter that an officer has to look at.
+fn refused_letter(party: &Party) -> Value {
+    let begun = Instant::now();
+    loop {
+        let list = party.office(&["list"], None);
+        if let Some(letter) = list["refused"].get(0) {
+            return letter.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}", party.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn refusal(status: &str, name: &str) -> String {
+    let code = status.split(' ').next().unwrap();
+    let body = format!("{{\"type\":\"urn:cme:problem:v1:{name}\",\"title\":\"x\",\"status\":{code}}}");
+    page(status, "application/problem+json", &body)
+}
+
 #[test]
 fn a_registered_final_problem_is_a_refusal_and_an_officer_sends_it_again() {
     let mut world = World::new(&["373", "330"]);
@@ -114,18 +143,88 @@ fn a_registered_final_problem_is_a_refusal_and_an_officer_sends_it_again() {
         &page("422 Unprocessable Content", "application/problem+json", body),
     );
     let transfer = world.party("373").offer("330");
-    let begun = Instant::now();
-    let letter = loop {
-        let list = world.party("373").office(&["list"], None);
-        if let Some(letter) = list["refused"].get(0) {
-            break letter.clone();
-        }
-        assert!(begun.elapsed() < PATIENCE, "{}", world.party("373").log());
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let letter = refused_letter(world.party("373"));
     assert_eq!(letter["lastFailure"], "body-invalid");
     drop(proxy);
     world.party_mut("330").start();
     world.party("373").office(&["resolve", "--id", letter["id"].as_str().unwrap(), "--retry"], None);
     world.party("373").wait_for(&transfer, "offered");
+}
+
+#[test]
+fn a_pause_that_the_peer_asks_for_is_kept() {
+    let mut world = World::new(&["373", "330"]);
+    world.party_mut("373").start();
+    let busy = refusal("503 Service Unavailable", "unavailable")
+        .replace("connection: close", "retry-after: 2\r\nconnection: close");
+    let proxy = Proxy::start(world.party("330"), &busy);
+    let transfer = world.party("373").offer("330");
+    proxy.wait_until_asked(1);
+    let begun = Instant::now();
+    proxy.wait_until_asked(2);
+    // The server's own pauses are 200 milliseconds at most here.
+    assert!(begun.elapsed() > Duration::from_millis(1_700), "asked again after {:?}", begun.elapsed());
+    drop(proxy);
+    world.party_mut("330").start();
+    world.party("373").wait_for(&transfer, "offered");
+}
+
+#[test]
+fn a_decision_that_the_sequencer_does_not_allow_on_the_same_ledger_goes_before_an_officer() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    let nothing_newer = world.wire("373", "330").get(&format!("/v1/transfers/{transfer}/entries?from=1"));
+    assert_eq!(nothing_newer.json()["entries"], serde_json::json!([]));
+    world.party_mut("330").stop();
+    let read = page("200 OK", "application/json", &nothing_newer.body);
+    let refused = refusal("422 Unprocessable Content", "not-allowed-in-stage");
+    let answer = move |request: &str| if request.starts_with("GET") { read.clone() } else { refused.clone() };
+    let proxy = Proxy::answering(world.party("330"), answer);
+    let withdrawn = world.party("373").decide("withdraw", E::Withdraw, &transfer);
+    let letter = refused_letter(world.party("373"));
+    assert_eq!((&letter["id"], &letter["lastFailure"]), (&withdrawn["id"], &"not-allowed-in-stage".into()));
+    drop(proxy);
+    world.party_mut("330").start();
+    world.party("373").office(&["resolve", "--id", letter["id"].as_str().unwrap(), "--retry"], None);
+    world.party("373").wait_for(&transfer, "withdrawn");
+}
+
+#[test]
+fn a_decision_is_tried_again_while_the_ledger_it_is_made_on_cannot_be_read() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    world.party_mut("330").stop();
+    let refused = refusal("422 Unprocessable Content", "not-allowed-in-stage");
+    let proxy = Proxy::start(world.party("330"), &refused);
+    world.party("373").decide("withdraw", E::Withdraw, &transfer);
+    proxy.wait_until_asked(4);
+    assert_eq!(world.party("373").office(&["list"], None)["refused"], serde_json::json!([]));
+    drop(proxy);
+    world.party_mut("330").start();
+    world.party("373").wait_for(&transfer, "withdrawn");
+}
+
+#[test]
+fn a_delivery_that_the_peer_does_not_allow_goes_before_an_officer() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    world.party_mut("373").stop();
+    let refused = refusal("422 Unprocessable Content", "not-allowed-in-stage");
+    let proxy = Proxy::start(world.party("373"), &refused);
+    let acknowledged = world.party("330").decide("acknowledge", E::Acknowledge, &transfer);
+    let letter = refused_letter(world.party("330"));
+    assert_eq!(
+        (&letter["id"], &letter["lastFailure"]),
+        (&acknowledged["id"], &"not-allowed-in-stage".into())
+    );
+    drop(proxy);
+    world.party_mut("373").start();
+    world.party("330").office(&["resolve", "--id", letter["id"].as_str().unwrap(), "--retry"], None);
+    world.party("373").wait_for(&transfer, "acknowledged");
 }
