@@ -146,6 +146,10 @@ impl Holdings for Stored<'_> {
         ledgers::entry_by_id(self.tx, &self.key, id)
     }
 
+    fn is_used_elsewhere(&mut self, id: EntryId) -> Result<bool, StoreError> {
+        ledgers::is_used_elsewhere(self.tx, &self.key, id)
+    }
+
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, StoreError> {
         ledgers::entry_at(self.tx, &self.key, sequence)
     }

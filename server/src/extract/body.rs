@@ -25,7 +25,9 @@ pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<
         request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     let read = tokio::time::timeout(ARRIVAL_TIMEOUT, bytes(request, payload)).await;
-    let bytes = read.map_err(|_| Problem::new(ProblemType::Malformed).detail("the body took too long"))??;
+    // Nothing is wrong about an entry that comes slowly: a final problem would end its sender's tries.
+    let bytes =
+        read.map_err(|_| Problem::new(ProblemType::Unavailable).detail("the body took too long"))??;
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(ProblemType::MediaType.into());
     }
@@ -45,7 +47,7 @@ async fn bytes(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u
     }
     let (mut bytes, mut seen) = (Vec::with_capacity(told.unwrap_or_default().min(limit)), 0);
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::new(ProblemType::Malformed).detail("the body broke off"))?;
+        let chunk = chunk.map_err(|_| Problem::new(ProblemType::Unavailable).detail("the body broke off"))?;
         seen += chunk.len();
         if seen > OVERSIZE_BYTES_DRAINED {
             break;

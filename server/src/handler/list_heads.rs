@@ -37,13 +37,15 @@ pub(crate) async fn list_heads(
     }))
 }
 
-/// Implements: RCV-006
+/// A cursor has one written form: the one that was given out. Implements: RCV-006
 fn read_cursor(cursor: &str, incarnation: u64) -> Result<i64, Fault> {
-    let parts =
-        cursor.split_once('.').and_then(|(of, place)| Some((of.parse::<u64>().ok()?, place.parse().ok()?)));
+    let parts = cursor
+        .split_once('.')
+        .and_then(|(of, place)| Some((of.parse::<u64>().ok()?, place.parse::<i64>().ok()?)))
+        .filter(|(of, place)| *place >= 0 && format!("{of}.{place}") == cursor);
     match parts {
-        Some((of, place)) if of == incarnation && place >= 0 => Ok(place),
-        Some((of, _)) if of != incarnation => Err(ProblemType::CursorExpired.into()),
-        _ => Err(ProblemType::CursorInvalid.into()),
+        Some((of, place)) if of == incarnation => Ok(place),
+        Some(_) => Err(ProblemType::CursorExpired.into()),
+        None => Err(ProblemType::CursorInvalid.into()),
     }
 }

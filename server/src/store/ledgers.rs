@@ -211,6 +211,14 @@ pub fn entry_by_id(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<Opti
     tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.first().map(entry).transpose()
 }
 
+/// Whether another ledger of the same two parties has an entry of that id.
+pub fn is_used_elsewhere(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM entry \
+                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer <> ?3 AND id = ?4 LIMIT 1";
+    let [hosted, counterparty, transfer] = key.values();
+    Ok(!tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.is_empty())
+}
+
 /// The originating authority's receipt is kept with the entry.
 pub fn keep_counter_receipt(
     tx: &mut dyn Tx,

@@ -53,7 +53,7 @@ fn every_operation_is_bound_and_nothing_else_is() {
             .path()
             .replace("{transfer}", &example::transfer(1).to_string())
             .replace("{sequence}", "0");
-        for method in ["GET", "PUT", "POST", "DELETE", "PATCH"] {
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"] {
             let answer = wire.send(wire.request(method, &path)).unwrap();
             let bound = answer.status != 405;
             assert_eq!(bound, method == operation.method(), "{method} {path}");
@@ -94,15 +94,55 @@ fn a_ledger_of_others_looks_like_none() {
 }
 
 #[test]
+fn heads_and_digests_tell_of_shared_ledgers_only() {
+    let world = world();
+    let transfers = [("373", 1), ("383", 2)].map(|(from, number)| {
+        let entry = offer(&world, from, "330", number, |_| {});
+        let wire = world.wire(from, "330");
+        assert_eq!(wire.put(&entry).status, 201);
+        (wire, entry.header().transfer.to_string())
+    });
+    for (wire, transfer) in &transfers {
+        let heads = wire.get("/v1/heads").json();
+        let told: Vec<&str> = heads["heads"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|head| head["head"]["transfer"].as_str().unwrap())
+            .collect();
+        assert_eq!(told, [transfer]);
+        assert_eq!(wire.get("/v1/reconciliation").json()["reconciliation"]["ledgers"], 1);
+    }
+    let [(sheffield, own), (_, other)] = &transfers;
+    let read = |transfer: &str| sheffield.get(&format!("/v1/transfers/{transfer}/entries?from=0&limit=1"));
+    assert_eq!(read(own).status, 200);
+    let unknown = read(&example::transfer(99).to_string());
+    assert_eq!(read(other), unknown, "body and header fields alike");
+    assert_eq!(read("no-transfer-id"), unknown);
+    assert_eq!(read(&own.to_uppercase()), unknown, "an id has one written form");
+}
+
+#[test]
 fn pages_and_cursors_hold_to_their_forms() {
     let world = world();
     let wire = world.wire("373", "330");
     let entry = offer(&world, "373", "330", 1, |_| {});
     assert_eq!(wire.put(&entry).status, 201);
     let path = format!("/v1/transfers/{}/entries", entry.header().transfer);
-    for query in
-        ["from=-1", "from=x", "from=", "limit=0", "limit=1001", "limit=1.5", "from=99999999999999999999"]
-    {
+    for query in [
+        "from=%2B1",
+        "limit=%2B1",
+        "from=%00",
+        "from=%ff",
+        "limit=",
+        "from=-1",
+        "from=x",
+        "from=",
+        "limit=0",
+        "limit=1001",
+        "limit=1.5",
+        "from=99999999999999999999",
+    ] {
         assert_eq!(wire.get(&format!("{path}?{query}")).problem(), "cursor-invalid", "{query}");
     }
     let beyond = wire.get(&format!("{path}?from=5&colour=red")).json();
@@ -112,7 +152,9 @@ fn pages_and_cursors_hold_to_their_forms() {
     assert_eq!(wire.get(&format!("/v1/heads?after={cursor}")).json()["heads"], json!([]));
     let gone = wire.get("/v1/heads?after=7.1");
     assert_eq!((gone.status, gone.problem().as_str()), (410, "cursor-expired"));
-    for wrong in ["x", "1.-1", "1", "."] {
+    for wrong in
+        ["x", "1.-1", "1", ".", "", "%2B1.0", "1.%2B0", "01.0", "1.00", "1.0.0", "1.99999999999999999999"]
+    {
         assert_eq!(wire.get(&format!("/v1/heads?after={wrong}")).problem(), "cursor-invalid", "{wrong}");
     }
     let said = wire.get("/v1/reconciliation").json();
@@ -149,6 +191,7 @@ fn a_peer_that_asks_too_often_is_told_to_wait() {
     let answers: Vec<_> = (0..10).map(|_| wire.get("/v1/capabilities")).collect();
     let limited = answers.iter().find(|answer| answer.status == 429).unwrap();
     assert_eq!(limited.problem(), "rate-limited");
+    assert_eq!(limited.field("retry-after"), Some("1"));
     assert_eq!(leeds.get("/v1/capabilities").status, 200, "another peer is not held back");
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use cme_client::{Client, Identity, RetryPolicy, SharedDirectory};
 use cme_spec::canonical::{Json, Limits};
+use cme_spec::digest::Digest;
 use cme_spec::directory::Archive;
 use cme_spec::entry::EntryType;
 use cme_spec::example;
@@ -210,6 +211,13 @@ impl Party {
         Identity::from_pem(&file("cert"), &file("key")).unwrap()
     }
 
+    /// The pin of what its server shows.
+    pub(crate) fn server_pin(&self) -> Digest {
+        let file = |name: &str| std::fs::read(self.home.join(name)).unwrap();
+        let shown = Identity::from_pem(&file("server.cert.pem"), &file("server.key.pem")).unwrap();
+        shown.pin().unwrap()
+    }
+
     /// What the authority signs with.
     pub(crate) fn signing_key(&self) -> SigningKey {
         cme_server::node::read_signing_key(&self.home.join(format!("{}.sign.pem", self.code))).unwrap()
@@ -228,6 +236,11 @@ impl Party {
     /// SIGTERM; gives the exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         self.server.stop()
+    }
+
+    /// The exit code of a server that was told to stop.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.server.ended()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -335,8 +348,13 @@ impl Server {
     }
 
     fn stop(&mut self) -> Option<i32> {
+        let id = self.process.as_ref().unwrap().id();
+        assert!(Command::new("kill").arg(id.to_string()).status().unwrap().success());
+        self.ended()
+    }
+
+    fn ended(&mut self) -> Option<i32> {
         let mut process = self.process.take().unwrap();
-        assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
         let begun = Instant::now();
         loop {
             if let Some(status) = process.try_wait().unwrap() {

@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) media_type: String,
     pub(crate) cache_control: String,
+    /// Every header field but `date`, in order of names.
+    pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
@@ -31,11 +33,20 @@ impl Answer {
         assert_eq!(self.cache_control, "no-store");
         let json = self.json();
         assert_eq!(json["status"], self.status);
+        if self.status == 429 || self.status == 503 {
+            let pause = self.field("retry-after").and_then(|seconds| seconds.parse::<u64>().ok());
+            assert!(pause.is_some(), "{self:?}");
+        }
         json["type"].as_str().unwrap().strip_prefix("urn:cme:problem:v1:").unwrap().to_owned()
     }
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// A header field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -49,11 +60,8 @@ pub(crate) struct Wire {
 impl Wire {
     /// Calls the server of `to` with `identity`; with a path segment of another authority if one is named.
     pub(crate) fn new(to: &Party, identity: &Identity, hosted: &str) -> Self {
-        let pem = std::fs::read(to.home.join("server.cert.pem")).unwrap();
-        let key = std::fs::read(to.home.join("server.key.pem")).unwrap();
-        let pin = Identity::from_pem(&pem, &key).unwrap().pin().unwrap();
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(identity, vec![pin]).unwrap())
+            .tls_backend_preconfigured(client_config(identity, vec![to.server_pin()]).unwrap())
             .no_proxy()
             .timeout(crate::support::PATIENCE)
             .build()
@@ -65,16 +73,19 @@ impl Wire {
     pub(crate) fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
         self.runtime.block_on(async {
             let response = request.send().await?;
-            let header = |name: &str| {
-                response
-                    .headers()
-                    .get(name)
-                    .map(|value| value.to_str().unwrap().to_owned())
-                    .unwrap_or_default()
+            let pair = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+                (name.to_string(), value.to_str().unwrap().to_owned())
             };
-            let (media_type, cache_control) = (header("content-type"), header("cache-control"));
+            let mut fields: Vec<_> =
+                response.headers().iter().map(pair).filter(|(name, _)| name != "date").collect();
+            fields.sort();
+            let field = |wanted: &str| {
+                let found = fields.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            let (media_type, cache_control) = (field("content-type"), field("cache-control"));
             let status = response.status().as_u16();
-            Ok(Answer { status, media_type, cache_control, body: response.text().await? })
+            Ok(Answer { status, media_type, cache_control, fields, body: response.text().await? })
         })
     }
 
@@ -219,7 +230,7 @@ pub(crate) fn nobody() -> reqwest::Client {
 
 /// Takes any server: what is tested is what the server takes.
 #[derive(Debug)]
-struct Trusting(tls::HandshakeSignatures);
+pub(crate) struct Trusting(pub(crate) tls::HandshakeSignatures);
 
 impl rustls::client::danger::ServerCertVerifier for Trusting {
     fn verify_server_cert(

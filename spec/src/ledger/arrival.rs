@@ -60,6 +60,8 @@ pub trait Holdings {
     fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, Self::Fault>;
     /// The entry of an id.
     fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, Self::Fault>;
+    /// Whether another ledger of the same two parties has an entry of that id.
+    fn is_used_elsewhere(&mut self, id: EntryId) -> Result<bool, Self::Fault>;
     /// The entry at a place.
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault>;
 }
@@ -157,6 +159,9 @@ pub fn rule<H: Holdings>(desk: &Desk<'_>, arrival: &Arrival, holdings: &mut H) -
     if let Some(ruling) = out_of_place(desk, arrival, held.as_ref(), holdings)? {
         return Ok(ruling);
     }
+    if holdings.is_used_elsewhere(arrival.entry.header().id)? {
+        return Ok(Ruling::refuse(Problem::new(ProblemType::IdReused)));
+    }
     let ledger = held.as_ref().map(|(ledger, _)| ledger);
     Ok(judge(desk, arrival, ledger).unwrap_or_else(|error| {
         let problem = error.problem();
@@ -175,14 +180,17 @@ fn known_id<H: Holdings>(
     ledger: Option<&Ledger>,
     holdings: &mut H,
 ) -> Result<Option<Ruling>, H::Fault> {
-    let Some(ledger) = ledger else { return Ok(None) };
     let header = arrival.entry.header();
     let reused = || Some(Ruling::refuse(Problem::new(ProblemType::IdReused)));
-    let Some(stored) = holdings.entry_by_id(header.id)? else {
+    let sequencer = ledger.map_or(header.recipient, |ledger| ledger.terms.receiving);
+    let of_sequencer = header.author == sequencer || arrival.entry.receipt_by(sequencer).is_some();
+    let stored = if ledger.is_some() { holdings.entry_by_id(header.id)? } else { None };
+    let (Some(ledger), Some(stored)) = (ledger, stored) else {
         let roles_exchanged = header.kind == EntryType::Offer
             && header.sequence == 0
-            && ledger.terms.originating != header.author;
-        return Ok(if roles_exchanged { reused() } else { None });
+            && ledger.is_some_and(|ledger| ledger.terms.originating != header.author);
+        let reuses = roles_exchanged || (!of_sequencer && holdings.is_used_elsewhere(header.id)?);
+        return Ok(if reuses { reused() } else { None });
     };
     let same = stored.header_digest() == arrival.entry.header_digest();
     let ordered = arrival.entry.receipt_by(ledger.terms.receiving).is_some();

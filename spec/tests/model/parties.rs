@@ -81,6 +81,10 @@ impl Holdings for Held<'_> {
         Ok(self.entries.iter().find(|entry| entry.header().id == id).cloned())
     }
 
+    fn is_used_elsewhere(&mut self, _: EntryId) -> Result<bool, Self::Fault> {
+        Ok(false)
+    }
+
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault> {
         Ok(self.entries.iter().find(|entry| entry.header().sequence == sequence).cloned())
     }
