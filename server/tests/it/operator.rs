@@ -176,8 +176,22 @@ fn private_files_are_private_and_init_overwrites_nothing() {
 #[test]
 fn no_personal_data_reaches_logs_problems_or_metrics() {
     let (world, transfer) = settled();
-    let canaries =
-        ["Testcase", "Amina", "9990000018", "XX1 1XX", "Okafor", "Marsh", "01632 960101", "2016-05-14"];
+    let offer_body = cme_spec::example::body(E::Offer).into_value();
+    let upn = offer_body["child"]["upn"].as_str().unwrap();
+    let canaries = [
+        "Testcase",
+        "Amina",
+        upn,
+        "9990000018",
+        "XX1 1XX",
+        "Example Street",
+        "Example Primary School",
+        "Okafor",
+        "Marsh",
+        "01632 960101",
+        "01632 960102",
+        "2016-05-14",
+    ];
     let export = world.party("373").export(&transfer);
     assert!(canaries.iter().all(|canary| export.contains(canary)), "the canaries are in the ledger itself");
     // Refusals of every kind of step, with the child's data in the request.
