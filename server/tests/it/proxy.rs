@@ -20,6 +20,19 @@ struct Proxy {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
+/// A listener at the address, once nobody else holds it: a process that another test is just starting can
+/// have the last proxy's listener for the moment between its fork and its exec.
+fn bound(address: std::net::SocketAddr) -> TcpListener {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{address}: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 impl Proxy {
     /// With one fixed text.
     fn start(party: &Party, answer: &str) -> Self {
@@ -32,7 +45,7 @@ impl Proxy {
         let file = |name: &str| std::fs::read(party.home.join(name)).unwrap();
         let identity = Identity::from_pem(&file("server.cert.pem"), &file("server.key.pem")).unwrap();
         let config = Arc::new(server_config(&identity, false).unwrap());
-        let listener = TcpListener::bind(party.listen).unwrap();
+        let listener = bound(party.listen);
         listener.set_nonblocking(true).unwrap();
         let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&asked));
