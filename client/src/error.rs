@@ -71,6 +71,9 @@ pub enum Unproven {
     /// Not an entry.
     #[error("{0}")]
     Entry(#[from] EntryError),
+    /// A body that is not the one its header names.
+    #[error("a body does not have the digest that its header names")]
+    BodyDigest,
     /// A signature or its key.
     #[error("{0}")]
     Key(#[from] KeyError),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cme_spec::body::check_entry;
 use cme_spec::canonical::{Json, Limits};
 use cme_spec::digest::Digest;
 use cme_spec::directory::{Archive, Directory};
@@ -13,6 +14,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{Instant, TransferId};
 use cme_spec::ledger::Ledger;
 use cme_spec::ledger::append::check_delivered;
+use cme_spec::ledger::evidence::check_outcome;
 use cme_spec::operation::get_capabilities::Capabilities;
 use cme_spec::operation::list_entries::EntryPage;
 use cme_spec::operation::list_heads::HeadPage;
@@ -243,6 +245,11 @@ impl PeerClient {
         loop {
             let page = self.entries(transfer, entries.len() as u64).await?;
             for entry in page.entries {
+                if !entry.body_matches() {
+                    return self.proven(Err(Unproven::BodyDigest));
+                }
+                self.proven(check_entry(&entry).map_err(Unproven::from))?;
+                self.proven(check_outcome(&entry, self.directory()?).map_err(Unproven::from))?;
                 let reader = self.client.authority;
                 let checked = check_delivered(ledger.as_ref(), &entry, self.directory()?, reader, now);
                 let (next, _) = self.proven(checked.map_err(Unproven::from))?;

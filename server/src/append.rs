@@ -9,7 +9,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant};
 use cme_spec::ledger::Ledger;
 use cme_spec::ledger::arrival::{self, Arrival, Desk, Holdings, Ruling};
-use cme_spec::problem::{Problem, ProblemType};
+use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
 use crate::node::{Hosted, Node};
@@ -77,7 +77,7 @@ impl Incoming {
         Self::checked(node, parties, archive, |desk| Arrival::sent(entry, desk))
     }
 
-    /// An entry fetched from a peer.
+    /// An entry read from a peer: judged as one that was delivered. Implements: DLV-013
     pub fn fetched(
         node: &Node,
         entry: Entry,
@@ -116,7 +116,12 @@ fn speaker<'a>(
     let newest = archive.newest().ok_or_else(|| Problem::new(ProblemType::Unavailable))?;
     let directory = newest.content();
     let hosted = node.speaking_for(directory, parties.ours);
-    hosted.map(|hosted| (directory, hosted)).ok_or_else(|| Problem::new(ProblemType::HostedUnknown))
+    let hosted = hosted.ok_or_else(|| Problem::new(ProblemType::HostedUnknown))?;
+    if let Err(error) = hosted.check_key(directory, node.now()) {
+        tracing::error!(%error, "nothing can be receipted");
+        return Err(Problem::new(ProblemType::Unavailable));
+    }
+    Ok((directory, hosted))
 }
 
 fn desk<'a>(
@@ -190,6 +195,24 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         }
         Ruling::Refuse { problem } => Ok(Answer::Refused(problem)),
     }
+}
+
+/// A delivery that can't be taken stops its ledger here, whether it was sent or read: an officer has to look.
+/// Problems that pass by themselves, and those that reading the ledger mends, are not for a person.
+///
+/// Implements: LED-009, LED-014
+pub async fn note_refused(
+    node: &Node,
+    key: LedgerKey,
+    sequence: u64,
+    problem: &Problem,
+) -> Result<(), StoreError> {
+    let lasting =
+        |problem: &ProblemType| matches!(problem.next_step(), NextStep::Final | NextStep::DecideAgain);
+    let Some(problem) = problem.registered().filter(lasting) else { return Ok(()) };
+    let (problem, now) = (problem.name(), node.now());
+    tracing::error!(transfer = %key.transfer, sequence, problem, peer = %key.counterparty, "a delivery was refused");
+    node.store().write(move |tx| officers::note_refused(tx, &key, sequence, problem, now)).await
 }
 
 /// Past the days of grace, nobody new is let in. Implements: DIR-008

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::node::Node;
 use crate::office::clocks;
-use crate::store::{StoreError, ledgers, outbox};
+use crate::store::{StoreError, ledgers, officers, outbox};
 
 /// Looks at a deployment.
 pub struct Health {
@@ -90,6 +90,12 @@ impl Health {
             "Entries refused for good, for an officer to look at",
             refused.clone(),
         );
+        let refused_here = Family::<AuthorityLabel, Gauge>::default();
+        registry.register(
+            "deliveries_refused_here",
+            "Deliveries of peers that were refused here, for an officer to look at",
+            refused_here.clone(),
+        );
         let issue = Gauge::<i64>::default();
         registry.register("directory_issue", "Directory issue in use", issue.clone());
 
@@ -102,9 +108,10 @@ impl Health {
             let code = hosted.code;
             let read = self.node.store().read(move |tx| {
                 let open = (ledgers::with_clocks(tx, code)?, ledgers::followed(tx, code)?);
-                Ok((ledgers::count_by_stage(tx, code)?, open))
+                Ok((ledgers::count_by_stage(tx, code)?, open, officers::count_refused(tx, code)?))
             });
-            let (stages, (open, followed)) = read.await?;
+            let (stages, (open, followed), stopped) = read.await?;
+            refused_here.get_or_create(&AuthorityLabel { authority: code.to_string() }).set(stopped);
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);
             }

@@ -243,6 +243,12 @@ impl Node {
 }
 
 impl Hosted {
+    /// Holds when this authority's key may sign at `now`, by that directory. A key is retired or revoked while
+    /// the server runs, so whoever is about to sign asks again. Implements: SIG-007
+    pub fn check_key(&self, directory: &Directory, now: Instant) -> Result<(), NodeError> {
+        in_term(self.code, &self.signing, directory, now)
+    }
+
     /// This authority's word on where its copy of a ledger ends.
     pub fn head(&self, ledger: &Ledger, party: AuthorityCode, told: Told) -> Envelope<Head> {
         let content = Head {
@@ -280,6 +286,22 @@ fn read_incarnation(config: &Config) -> Result<u64, NodeError> {
 }
 
 /// Implements: SIG-007
+fn in_term(
+    code: AuthorityCode,
+    signing: &SigningKey,
+    directory: &Directory,
+    now: Instant,
+) -> Result<(), NodeError> {
+    let kid = || signing.id().to_string();
+    match directory.key(code, signing.id()).map(|key| key.standing(now)) {
+        Some(KeyStanding::Valid) => Ok(()),
+        Some(KeyStanding::OutOfTerm | KeyStanding::Revoked) => {
+            Err(NodeError::KeyNotInTerm { code, kid: kid() })
+        }
+        None => Err(NodeError::KeyNotInDirectory { code, kid: kid() }),
+    }
+}
+
 fn open_hosted(
     config: &Config,
     record: &HostedConfig,
@@ -290,14 +312,9 @@ fn open_hosted(
     let signing = read_signing_key(&config.resolve(&record.signing_key))?;
     let archive = directory.current();
     let issue = archive.newest().map(cme_spec::envelope::Signed::content);
-    let kid = || signing.id().to_string();
-    match issue.and_then(|issue| issue.key(record.code, signing.id())).map(|key| key.standing(now)) {
-        Some(KeyStanding::Valid) => {}
-        Some(KeyStanding::OutOfTerm | KeyStanding::Revoked) => {
-            return Err(NodeError::KeyNotInTerm { code: record.code, kid: kid() });
-        }
-        None => return Err(NodeError::KeyNotInDirectory { code: record.code, kid: kid() }),
-    }
+    let issue = issue
+        .ok_or_else(|| NodeError::KeyNotInDirectory { code: record.code, kid: signing.id().to_string() })?;
+    in_term(record.code, &signing, issue, now)?;
     let identity =
         Identity::from_pem(&config.read(&record.certificate)?, &config.read(&record.key)?).map_err(
             |cause| NodeError::Identity { path: config.resolve(&record.key).display().to_string(), cause },

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use cme_client::{ClientError, Delivered, PeerClient};
+use cme_spec::directory::KeyStanding;
 use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Signed;
 use cme_spec::instant::EntryId;
 use cme_spec::ledger::{allows, apply, needs_an_officer};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
-use cme_spec::working_days::london_date;
 
-use crate::append::{Answer, Incoming, Parties, arrive};
+use crate::append::{Answer, Incoming, Parties, arrive, note_refused};
 use crate::node::Node;
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::outbox::{self, Letter, Task};
+use crate::store::outbox::{self, Letter, Proposal, Task};
 use crate::store::{StoreError, Tx};
 
 /// What became of a letter.
@@ -150,6 +150,8 @@ enum Ready {
     Send(Box<Entry>),
     Settled,
     Impossible,
+    /// No key of ours may sign it now: the operator has to configure one that does.
+    NoKey,
 }
 
 /// The originating authority asks the sequencer to append its decision.
@@ -158,6 +160,7 @@ async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
     let entry = match node.store().write(move |tx| prepare(tx, &in_job, &key, id)).await? {
         Ready::Send(entry) => *entry,
         Ready::Settled => return Ok(Sent::Done),
+        Ready::NoKey => return Err(Failure::later("no signing key of this authority is valid now")),
         Ready::Impossible => {
             return Err(Failure::Final { what: ProblemType::NotAllowedInStage.name().to_owned() });
         }
@@ -213,10 +216,10 @@ fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result
         outbox::done(tx, key, id)?;
         return Ok(Ready::Settled);
     };
-    let Some(held) = ledgers::find(tx, key)? else { return Ok(Ready::Send(Box::new(proposal.entry))) };
+    let Some(held) = ledgers::find(tx, key)? else { return under_a_valid_key(tx, node, key, proposal) };
     let header = proposal.entry.header();
     if header.previous == Some(held.ledger.head.header_digest) {
-        return Ok(Ready::Send(Box::new(proposal.entry)));
+        return under_a_valid_key(tx, node, key, proposal);
     }
     let between = ledgers::entries(tx, key, header.sequence, u64::MAX)?;
     let decided_since = needs_an_officer(proposal.kind, between.iter().map(|entry| entry.header().kind));
@@ -229,8 +232,35 @@ fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result
     let (Some(hosted), Body::Present(body)) = (hosted, proposal.entry.body()) else {
         return Ok(Ready::Impossible);
     };
+    if directory.is_none_or(|directory| hosted.check_key(directory, node.now()).is_err()) {
+        return Ok(Ready::NoKey);
+    }
     let header = header.moved(&held.ledger, proposal.decided_at);
     let entry = Entry::sign(header, body.clone(), &hosted.signing);
+    outbox::keep_proposal(tx, key, proposal.decided_at, &entry)?;
+    Ok(Ready::Send(Box::new(entry)))
+}
+
+/// The decision as it was signed, or, where that key was retired or revoked while it waited, its identical
+/// header under the key in use. Implements: SIG-007
+fn under_a_valid_key(
+    tx: &mut dyn Tx,
+    node: &Node,
+    key: &LedgerKey,
+    proposal: Proposal,
+) -> Result<Ready, StoreError> {
+    let (archive, now) = (node.archive(), node.now());
+    let Some(directory) = archive.newest().map(Signed::content) else { return Ok(Ready::NoKey) };
+    let signed_with = directory.key(key.hosted, proposal.entry.signature().key());
+    if signed_with.is_some_and(|signed_with| signed_with.standing(now) == KeyStanding::Valid) {
+        return Ok(Ready::Send(Box::new(proposal.entry)));
+    }
+    let hosted = node.speaking_for(directory, key.hosted);
+    let hosted = hosted.filter(|hosted| hosted.check_key(directory, now).is_ok());
+    let (Some(hosted), Body::Present(body)) = (hosted, proposal.entry.body()) else {
+        return Ok(Ready::NoKey);
+    };
+    let entry = Entry::sign(proposal.entry.header().clone(), body.clone(), &hosted.signing);
     outbox::keep_proposal(tx, key, proposal.decided_at, &entry)?;
     Ok(Ready::Send(Box::new(entry)))
 }
@@ -262,7 +292,9 @@ async fn settle(
 
 /// Fetches and appends what the other party holds beyond this copy; gives the number of entries.
 ///
-/// The peer's signed head is kept. Implements: RCP-009
+/// The peer's signed head is kept. What is refused ends the copy before it and goes before an officer.
+///
+/// Implements: DLV-010, LED-009, RCP-009
 pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
     let failed = |_| ClientError::NotConnected(key.counterparty);
     let (mut appended, ledger_key) = (0, *key);
@@ -273,18 +305,26 @@ pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
         let from = held.map_or(0, |held| held.ledger.head.sequence + 1);
         let page = peer.entries(key.transfer, from).await?;
         let head = page.head.into_envelope();
-        let day = london_date(head.content().at.timestamp()).to_string();
-        let kept = node.store().write(move |tx| ledgers::keep_peer_head(tx, &ledger_key, &day, &head));
+        let kept = node.store().write(move |tx| ledgers::keep_peer_head(tx, &ledger_key, &head));
         kept.await.map_err(failed)?;
         for entry in page.entries {
+            let sequence = entry.header().sequence;
             let between = entry.header().is_between(parties.ours, parties.theirs);
-            let incoming = between.then(|| Incoming::fetched(node, entry, parties, node.archive()));
-            let Some(Ok(incoming)) = incoming else { return Ok(appended) };
-            match node.store().write(move |tx| arrive(tx, &incoming)).await.map_err(failed)? {
+            let incoming = if between {
+                Incoming::fetched(node, entry, parties, node.archive())
+            } else {
+                Err(Problem::new(ProblemType::NotAParty))
+            };
+            let told = match incoming {
+                Ok(incoming) => node.store().write(move |tx| arrive(tx, &incoming)).await.map_err(failed)?,
+                Err(problem) => Answer::Refused(problem),
+            };
+            match told {
                 Answer::Stored(_) => appended += 1,
                 Answer::Repeated(_) => {}
                 Answer::Refused(problem) => {
-                    tracing::error!(transfer = %key.transfer, problem = problem.kind, "a fetched entry is refused");
+                    tracing::error!(transfer = %key.transfer, sequence, problem = problem.kind, "a fetched entry is refused");
+                    note_refused(node, ledger_key, sequence, &problem).await.map_err(failed)?;
                     return Ok(appended);
                 }
             }

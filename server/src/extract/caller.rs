@@ -53,6 +53,18 @@ impl Caller {
         self.node.hosted(self.hosted).ok_or_else(|| ProblemType::HostedUnknown.into())
     }
 
+    /// The authority that is called, if its key may sign now: for an answer that holds its signed word.
+    ///
+    /// Implements: SIG-007
+    pub fn signer(&self) -> Result<&Hosted, Fault> {
+        let hosted = self.hosted()?;
+        if let Err(error) = hosted.check_key(self.directory()?, self.node.now()) {
+            tracing::error!(%error, "no head can be signed");
+            return Err(ProblemType::Unavailable.into());
+        }
+        Ok(hosted)
+    }
+
     /// The directory under which this request is judged.
     pub fn directory(&self) -> Result<&Directory, Fault> {
         self.archive.newest().map(Signed::content).ok_or_else(|| ProblemType::Unavailable.into())

@@ -9,7 +9,7 @@ use crate::extract::{Caller, Fault};
 use crate::store::ledgers;
 
 pub(crate) async fn get_reconciliation(caller: Caller) -> Result<HttpResponse, Fault> {
-    let hosted = caller.hosted()?;
+    let hosted = caller.signer()?;
     let pair = (hosted.code, caller.authority);
     let heads = caller.node.store().read(move |tx| ledgers::reconciled(tx, pair)).await?;
     let ledgers = heads.len() as u64;

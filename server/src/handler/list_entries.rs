@@ -57,7 +57,7 @@ pub(crate) async fn list_entries(
         incarnation: caller.node.incarnation(),
         directory_issue: caller.directory()?.issue,
     };
-    let head = caller.hosted()?.head(&held.ledger, held.key.hosted, told).to_json();
+    let head = caller.signer()?.head(&held.ledger, held.key.hosted, told).to_json();
     let forks =
         branches.iter().map(|entry| Json::object([("entries", Json::array([entry.to_json()]))])).collect();
     Ok(ok(&EntryPage { entries: page, more, head, forks }))

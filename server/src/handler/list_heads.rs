@@ -21,7 +21,7 @@ pub(crate) async fn list_heads(
         Some(cursor) => read_cursor(cursor, incarnation)?,
         None => 0,
     };
-    let hosted = caller.hosted()?;
+    let hosted = caller.signer()?;
     let pair = (hosted.code, caller.authority);
     let held =
         caller.node.store().read(move |tx| ledgers::changed_after(tx, pair, after, PAGE_ITEMS + 1)).await?;
@@ -45,7 +45,8 @@ fn read_cursor(cursor: &str, incarnation: u64) -> Result<i64, Fault> {
         .filter(|(of, place)| *place >= 0 && format!("{of}.{place}") == cursor);
     match parts {
         Some((of, place)) if of == incarnation => Ok(place),
-        Some(_) => Err(ProblemType::CursorExpired.into()),
-        None => Err(ProblemType::CursorInvalid.into()),
+        // An incarnation that is still to come gave out nothing.
+        Some((of, _)) if (1..incarnation).contains(&of) => Err(ProblemType::CursorExpired.into()),
+        _ => Err(ProblemType::CursorInvalid.into()),
     }
 }

@@ -2,13 +2,12 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use cme_spec::problem::{NextStep, Problem, ProblemType};
+use cme_spec::problem::{Problem, ProblemType};
 
 use super::answer_document;
-use crate::append::{Answer, Incoming, Parties, arrive};
+use crate::append::{Answer, Incoming, Parties, arrive, note_refused};
 use crate::extract::{Caller, Fault, entry_body};
 use crate::store::ledgers::LedgerKey;
-use crate::store::officers;
 
 /// The checks stand in the order of the text. Implements: TRN-017, DLV-012
 pub(crate) async fn put_entry(
@@ -25,18 +24,19 @@ pub(crate) async fn put_entry(
     }
     let parties = Parties::of(caller.directory()?, &entry, caller.hosted()?.code, caller.authority)?;
     let (kind, author, sequence) = (header.kind, header.author, header.sequence);
+    let key = LedgerKey { hosted: parties.ours, counterparty: parties.theirs, transfer: header.transfer };
     // Only the sequencer's entries come with a receipt: they are deliveries.
     let delivered = !entry.receipts().is_empty();
-    let incoming = Incoming::sent(&caller.node, entry, parties, caller.archive.clone())?;
-    let key = incoming.key();
-    let told = caller.node.store().write(move |tx| arrive(tx, &incoming)).await?;
+    let told = match Incoming::sent(&caller.node, entry, parties, caller.archive.clone()) {
+        Ok(incoming) => caller.node.store().write(move |tx| arrive(tx, &incoming)).await?,
+        Err(problem) => Answer::Refused(problem),
+    };
     let outcome = match &told {
         Answer::Stored(_) => "stored",
         Answer::Repeated(_) => "repeated",
         Answer::Refused(problem) => problem.registered().map_or("refused", ProblemType::name),
     };
     tracing::info!(transfer = %key.transfer, sequence, kind = %kind, %author, hosted = %key.hosted, outcome, "entry received");
-    let outcome = outcome.to_owned();
     match told {
         Answer::Stored(receipt) => {
             caller.node.wake_outbox();
@@ -47,23 +47,12 @@ pub(crate) async fn put_entry(
             if missing_here(&problem) {
                 caller.node.ask_pull(key);
             }
-            if delivered && problem.registered().is_some_and(is_final) {
-                note_refused(&caller, key, sequence, outcome).await?;
+            if delivered {
+                note_refused(&caller.node, key, sequence, &problem).await?;
             }
             Err(problem.into())
         }
     }
-}
-
-fn is_final(problem: ProblemType) -> bool {
-    matches!(problem.next_step(), NextStep::Final | NextStep::DecideAgain)
-}
-
-/// A delivery that can't be taken stops the ledger here: an officer has to look. Implements: LED-014
-async fn note_refused(caller: &Caller, key: LedgerKey, sequence: u64, problem: String) -> Result<(), Fault> {
-    tracing::error!(transfer = %key.transfer, sequence, problem, peer = %key.counterparty, "a delivery was refused");
-    let now = caller.node.now();
-    Ok(caller.node.store().write(move |tx| officers::note_refused(tx, &key, sequence, &problem, now)).await?)
 }
 
 /// Whether the caller holds entries that this copy lacks.

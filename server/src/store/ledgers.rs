@@ -269,23 +269,27 @@ pub fn branch_entries(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Entry>, St
     rows.iter().map(read).collect()
 }
 
-/// The newest head that a peer signed on a day is kept. Implements: RCP-009
-pub fn keep_peer_head(
-    tx: &mut dyn Tx,
-    key: &LedgerKey,
-    day: &str,
-    head: &Envelope<Head>,
-) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO peer_head (hosted, counterparty, transfer, day, document) VALUES (?1, ?2, ?3, ?4, ?5) \
-                       ON CONFLICT (hosted, counterparty, transfer, day) DO UPDATE SET document = excluded.document";
+/// The newest head that a peer signed for each header that it named is kept: its newest word, and every other
+/// one, so that none that contradicts this copy is written over. Implements: RCP-009
+pub fn keep_peer_head(tx: &mut dyn Tx, key: &LedgerKey, head: &Envelope<Head>) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO peer_head (hosted, counterparty, transfer, point, signed_at, document) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                       ON CONFLICT (hosted, counterparty, transfer, point) \
+                       DO UPDATE SET signed_at = excluded.signed_at, document = excluded.document \
+                       WHERE excluded.signed_at > peer_head.signed_at";
     let [hosted, counterparty, transfer] = key.values();
-    tx.exec(SQL, &[hosted, counterparty, transfer, day.into(), head.to_json().canonical_text().into()])
-        .map(|_| ())
+    let content = head.content();
+    let point = format!("{}.{}", content.sequence, content.header_digest);
+    let document = head.to_json().canonical_text();
+    let values =
+        [hosted, counterparty, transfer, point.into(), content.at.milliseconds().into(), document.into()];
+    tx.exec(SQL, &values).map(|_| ())
 }
 
 /// The heads that the peer signed, oldest first.
 pub fn peer_heads(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Envelope<Head>>, StoreError> {
-    const SQL: &str = "SELECT document FROM peer_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 ORDER BY day";
+    const SQL: &str = "SELECT document FROM peer_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+                       ORDER BY signed_at, point";
     let broken = StoreError::Corrupt("a stored head");
     let read = |row: &Row| {
         let json = Json::decode(row.text(0)?.as_bytes(), &Limits::COLLECTION).map_err(|_| broken.clone())?;

@@ -6,6 +6,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/0001_ledgers.sql")),
     (2, include_str!("../../migrations/0002_officers.sql")),
     (3, include_str!("../../migrations/0003_entry_ids.sql")),
+    (4, include_str!("../../migrations/0004_peer_heads.sql")),
 ];
 
 pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {

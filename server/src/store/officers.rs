@@ -61,6 +61,13 @@ pub fn refused(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<RefusedDeli
     tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(read).collect()
 }
 
+/// How many deliveries of a hosted authority's peers stand refused.
+pub fn count_refused(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<i64, StoreError> {
+    let rows =
+        tx.rows("SELECT COUNT(*) FROM refused_delivery WHERE hosted = ?1", &[hosted.as_ref().into()])?;
+    rows.first().ok_or(StoreError::Corrupt("no count"))?.integer(0)
+}
+
 /// Notes that word of a clock that ran out was sent; false when it was sent before.
 pub fn note_escalated(
     tx: &mut dyn Tx,

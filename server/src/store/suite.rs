@@ -30,6 +30,7 @@ macro_rules! for_engine {
                 a_ledger_comes_back_as_it_was_stored,
                 an_entry_stands_once_in_a_ledger,
                 heads_come_in_commit_order,
+                a_peers_newest_head_is_kept_and_each_that_contradicts,
                 the_first_letter_of_each_ledger_is_due_and_no_other,
                 a_dead_delivery_holds_back_what_follows_and_a_dead_decision_does_not,
                 letters_are_hastened_for_one_peer_only,
@@ -287,6 +288,28 @@ pub(crate) async fn heads_come_in_commit_order(fixture: &impl Fixture) {
     assert!(store.read(move |tx| ledgers::changed_after(tx, stranger, 0, 10)).await.unwrap().is_empty());
 }
 
+pub(crate) async fn a_peers_newest_head_is_kept_and_each_that_contradicts(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let story = Story::accepted();
+    let head = |minute: i64, digest: &[u8]| {
+        let mut content = story.head("373").content().clone();
+        content.at = instant("2026-11-24T09:00:00Z").plus_seconds(60 * minute);
+        content.header_digest = cme_spec::digest::Digest::of(digest);
+        cme_spec::envelope::Envelope::sign(content, &cme_spec::example::signing_key("373"))
+    };
+    let (ours, later, other) = (head(1, b"ours"), head(3, b"ours"), head(2, b"other"));
+    // All of one day; an older word about the same header comes last and changes nothing.
+    for told in [&ours, &other, &later, &ours] {
+        let told = told.clone();
+        store.write(move |tx| ledgers::keep_peer_head(tx, &key(1), &told)).await.unwrap();
+    }
+    let kept = store.read(|tx| ledgers::peer_heads(tx, &key(1))).await.unwrap();
+    let texts = |heads: &[cme_spec::envelope::Envelope<cme_spec::receipt::Head>]| -> Vec<String> {
+        heads.iter().map(|head| head.to_json().canonical_text()).collect()
+    };
+    assert_eq!(texts(&kept), texts(&[other, later]));
+}
+
 fn letter_id(number: u64) -> cme_spec::instant::EntryId {
     cme_spec::example::entry_id(number)
 }
@@ -357,7 +380,7 @@ pub(crate) async fn migrations_run_once(fixture: &impl Fixture) {
     drop(fixture.open());
     let store = fixture.open();
     let rows = store.read(|tx| tx.rows("SELECT number FROM migration", &[])).await.unwrap();
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 4);
     store.write(|tx| tx.exec("INSERT INTO migration (number) VALUES (9999)", &[])).await.unwrap();
     drop(store);
 }

@@ -123,6 +123,45 @@ fn a_decision_that_lost_its_place_is_signed_again_under_its_id_or_shown_to_an_of
 }
 
 #[test]
+fn a_decision_that_waits_while_its_key_is_put_away_goes_under_the_next_key() {
+    let mut world = World::new(&["373", "330"]);
+    let transfer = world.party("373").offer("330");
+    let (key, pem) = cme_server::pki::signing_pair().unwrap();
+    let past = |seconds: i64| json!(crate::wire::now().plus_seconds(-seconds).to_string());
+    world.reissue(|directory| {
+        let authorities = directory["authorities"].as_array_mut().unwrap();
+        let own = authorities.iter_mut().find(|authority| authority["code"] == "373").unwrap();
+        let mut next = own["keys"][0].clone();
+        next["kid"] = json!(key.id().to_string());
+        next["publicKey"] = serde_json::to_value(key.public()).unwrap();
+        next["validFrom"] = past(60);
+        own["keys"][0]["retiredAt"] = past(5);
+        own["keys"].as_array_mut().unwrap().push(next);
+    });
+    std::fs::write(world.party("373").home.join("373.sign.pem"), pem).unwrap();
+    world.start_all();
+    world.party("330").wait_for(&transfer, "offered");
+    world.party("373").wait_for(&transfer, "offered");
+    assert_eq!(world.party("373").office(&["list"], None)["refused"], json!([]));
+}
+
+#[test]
+fn a_deadline_beyond_the_known_bank_holidays_is_shown_as_not_computable() {
+    let mut world = World::new(&["373", "330"]);
+    world.reissue(|directory| {
+        let today = cme_spec::working_days::london_date(crate::wire::now().timestamp());
+        directory["policy"]["holidaysThrough"] = json!(today.to_string());
+    });
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    for code in ["373", "330"] {
+        world.party(code).wait_for(&transfer, "offered");
+        let view = world.party(code).view(&transfer).unwrap();
+        assert_eq!((&view["due"], &view["notComputable"]), (&json!([]), &json!(["acknowledge", "decide"])));
+    }
+}
+
+#[test]
 fn an_outcome_moved_on_carries_the_onward_accept() {
     let mut world = World::new(&["373", "330", "383"]);
     world.start_all();

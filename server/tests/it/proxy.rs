@@ -8,10 +8,17 @@ use std::time::{Duration, Instant};
 
 use cme_client::Identity;
 use cme_server::tls::server_config;
-use cme_spec::entry::EntryType as E;
+use cme_spec::canonical::Json;
+use cme_spec::entry::{Entry, EntryType as E};
+use cme_spec::envelope::Envelope;
+use cme_spec::example::code;
+use cme_spec::ledger::Stage;
+use cme_spec::operation::list_entries::EntryPage;
+use cme_spec::receipt::Head;
 use serde_json::Value;
 
 use crate::support::{PATIENCE, Party, World};
+use crate::wire::{ledger_of, next, now, receipt};
 
 /// Answers every request at a party's address, under its certificate.
 struct Proxy {
@@ -144,6 +151,56 @@ fn refusal(status: &str, name: &str) -> String {
     let code = status.split(' ').next().unwrap();
     let body = format!("{{\"type\":\"urn:cme:problem:v1:{name}\",\"title\":\"x\",\"status\":{code}}}");
     page(status, "application/problem+json", &body)
+}
+
+#[test]
+fn what_is_refused_as_a_delivery_does_not_come_in_by_being_read() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    world.party_mut("330").kill();
+    // From here the test is Birmingham: it has a decline with a reason that is in no list.
+    let ledger = ledger_of(&world.party("373").export(&transfer));
+    let key = world.party("330").signing_key();
+    let header = next(&ledger, E::Decline, "330", &key, |_| {}).header().clone();
+    let body = Json::object([("reason", Json::text("none of the list"))]);
+    let spoilt = Entry::sign(header, body, &key);
+    let spoilt = spoilt.clone().with_receipt(receipt(&spoilt, "330", &key));
+    let head = Head {
+        transfer: ledger.terms.transfer,
+        originating: code("373"),
+        receiving: code("330"),
+        sequence: 1,
+        header_digest: spoilt.header_digest(),
+        stage: Stage::Declined,
+        at: now(),
+        by: code("330"),
+        incarnation: 1,
+        directory_issue: 1,
+    };
+    let head = Envelope::sign(head, &key).to_json();
+    let read = EntryPage { entries: vec![spoilt.to_json()], more: false, head, forks: Vec::new() };
+    let read = serde_json::to_string(&read).unwrap();
+    let proxy = Proxy::start(world.party("330"), &page("200 OK", "application/json", &read));
+    // An entry far ahead makes Sheffield read.
+    let ahead = next(&ledger, E::Decline, "330", &key, |header| header.sequence = 7);
+    let ahead = ahead.clone().with_receipt(receipt(&ahead, "330", &key));
+    assert_eq!(world.wire("330", "373").put(&ahead).problem(), "sequence-gap");
+    proxy.wait_until_asked(1);
+    let begun = Instant::now();
+    let list = loop {
+        let list = world.party("373").office(&["list"], None);
+        if list["refusedHere"].get(0).is_some() {
+            break list;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}", world.party("373").log());
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(list["refusedHere"][0]["problem"], "body-invalid");
+    assert_eq!(list["transfers"][0]["stage"], "offered");
+    let heads = &world.party("373").export(&transfer);
+    assert!(heads.contains(&spoilt.header_digest().to_string()), "the head that says otherwise is kept");
 }
 
 #[test]

@@ -180,6 +180,15 @@ fn a_delivery_that_breaks_a_rule_goes_before_an_officer() {
     let list = world.party("373").office(&["list"], None);
     assert_eq!(list["refusedHere"][0]["problem"], "not-allowed-in-stage");
     assert_eq!(list["transfers"][0]["stage"], "offered");
+    // One whose body breaks a rule is refused before the ledger is looked at, and told to the officer too.
+    let spoilt = cme_spec::canonical::Json::object([("reason", cme_spec::canonical::Json::text("none"))]);
+    let header = next(&ledger, E::Decline, "330", &key, |header| header.sequence = 1).header().clone();
+    let entry = cme_spec::entry::Entry::sign(header, spoilt, &key);
+    assert_eq!(wire.put(&entry.clone().with_receipt(receipt(&entry, "330", &key))).problem(), "body-invalid");
+    let list = world.party("373").office(&["list"], None);
+    assert_eq!(list["refusedHere"][0]["problem"], "body-invalid");
+    let metrics = world.party("373").get("/metrics").unwrap();
+    assert!(metrics.contains("cme_deliveries_refused_here{authority=\"373\"} 1"), "{metrics}");
 }
 
 #[test]

@@ -150,11 +150,21 @@ fn pages_and_cursors_hold_to_their_forms() {
     let heads = wire.get("/v1/heads").json();
     let cursor = heads["next"].as_str().unwrap();
     assert_eq!(wire.get(&format!("/v1/heads?after={cursor}")).json()["heads"], json!([]));
-    let gone = wire.get("/v1/heads?after=7.1");
-    assert_eq!((gone.status, gone.problem().as_str()), (410, "cursor-expired"));
-    for wrong in
-        ["x", "1.-1", "1", ".", "", "%2B1.0", "1.%2B0", "01.0", "1.00", "1.0.0", "1.99999999999999999999"]
-    {
+    for wrong in [
+        "x",
+        "1.-1",
+        "1",
+        ".",
+        "",
+        "%2B1.0",
+        "1.%2B0",
+        "01.0",
+        "1.00",
+        "1.0.0",
+        "1.99999999999999999999",
+        "7.1",
+        "0.1",
+    ] {
         assert_eq!(wire.get(&format!("/v1/heads?after={wrong}")).problem(), "cursor-invalid", "{wrong}");
     }
     let said = wire.get("/v1/reconciliation").json();
@@ -165,6 +175,40 @@ fn pages_and_cursors_hold_to_their_forms() {
         header_digest: head["headerDigest"].as_str().unwrap().parse().unwrap(),
     }]);
     assert_eq!(said["reconciliation"]["digest"], digest.to_string());
+}
+
+#[test]
+fn a_cursor_of_an_earlier_incarnation_has_expired() {
+    let mut world = world();
+    let cursor = world.wire("373", "330").get("/v1/heads").json()["next"].as_str().unwrap().to_owned();
+    world.party_mut("330").stop();
+    std::fs::write(world.party("330").home.join("incarnation"), "2\n").unwrap();
+    world.party_mut("330").start();
+    let gone = world.wire("373", "330").get(&format!("/v1/heads?after={cursor}"));
+    assert_eq!((gone.status, gone.problem().as_str()), (410, "cursor-expired"));
+}
+
+#[test]
+fn a_server_whose_key_is_put_away_while_it_runs_signs_nothing_more() {
+    let world = world();
+    let wire = world.wire("373", "330");
+    let (first, second) = (offer(&world, "373", "330", 1, |_| {}), offer(&world, "373", "330", 2, |_| {}));
+    assert_eq!(wire.put(&first).status, 201);
+    world.reissue(|directory| {
+        let authorities = directory["authorities"].as_array_mut().unwrap();
+        let own = authorities.iter_mut().find(|authority| authority["code"] == "330").unwrap();
+        own["keys"][0]["retiredAt"] = json!(now().plus_seconds(-5).to_string());
+    });
+    world.wait_for_issue("330", 2);
+    let entries = format!("/v1/transfers/{}/entries", first.header().transfer);
+    for answer in
+        [wire.put(&second), wire.get(&entries), wire.get("/v1/heads"), wire.get("/v1/reconciliation")]
+    {
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"));
+    }
+    assert_eq!(wire.get("/v1/capabilities").status, 200, "nothing in it is signed");
+    let kid = world.party("330").signing_key().id().to_string();
+    assert!(world.party("330").log().contains(&kid), "the operator is told which key");
 }
 
 #[test]

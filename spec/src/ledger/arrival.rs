@@ -74,25 +74,18 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// An entry that a peer sent: its body is judged too.
-    pub fn sent(entry: Entry, desk: &Desk<'_>) -> Result<Self, Problem> {
-        if entry.body_matches() {
-            let invalid = |error: ShapeError| Problem::new(ProblemType::BodyInvalid).pointer(error.pointer);
-            check_entry(&entry).map_err(invalid)?;
-            check_outcome(&entry, desk.directory).map_err(invalid)?;
-        }
-        Self::fetched(entry, desk)
-    }
-
-    /// An entry fetched from a peer: the sequencer has judged its body.
+    /// An entry that a peer sent.
     ///
     /// A signature is looked at before anything is said about the ledger: whoever can't sign learns nothing.
     /// An entry without receipts can only be a proposal; its receipt is signed here already, so that the one
     /// writer of a store doesn't spend its time on signatures.
-    pub fn fetched(entry: Entry, desk: &Desk<'_>) -> Result<Self, Problem> {
+    pub fn sent(entry: Entry, desk: &Desk<'_>) -> Result<Self, Problem> {
         if !entry.body_matches() {
             return Err(Problem::new(ProblemType::BodyDigestMismatch));
         }
+        let invalid = |error: ShapeError| Problem::new(ProblemType::BodyInvalid).pointer(error.pointer);
+        check_entry(&entry).map_err(invalid)?;
+        check_outcome(&entry, desk.directory).map_err(invalid)?;
         if entry.receipts().is_empty() {
             check_proposed(&entry, desk.directory, desk.now).map_err(|error| error.problem())?;
             let receipt = desk.receipt(&entry, desk.now);
@@ -102,6 +95,16 @@ impl Arrival {
         let signer = signer.ok_or_else(|| Problem::new(ProblemType::KeyUnknown))?;
         entry.verify(&signer.public_key).map_err(|_| Problem::new(ProblemType::SignatureInvalid))?;
         Ok(Self { entry, proposal: None })
+    }
+
+    /// An entry read from a peer: judged as a delivery, so that nothing refused on one way comes in by the other.
+    ///
+    /// Implements: DLV-013
+    pub fn fetched(entry: Entry, desk: &Desk<'_>) -> Result<Self, Problem> {
+        if entry.receipts().is_empty() {
+            return Err(AppendError::ReceiptMissing.problem());
+        }
+        Self::sent(entry, desk)
     }
 
     /// The entry.
@@ -233,12 +236,14 @@ fn out_of_place<H: Holdings>(
     })
 }
 
-/// The pure rules, and this party's receipt. Implements: RCP-004, RCP-008
+/// The pure rules, and this party's receipt. Implements: RCP-004, RCP-005, RCP-008
 fn judge(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Result<Ruling, AppendError> {
     let entry = &arrival.entry;
     let sequencer = ledger.map_or(entry.header().recipient, |ledger| ledger.terms.receiving);
     if desk.party == sequencer && entry.receipt_by(desk.party).is_none() {
-        return proposed(desk, arrival, ledger);
+        // Only the other party proposes, and what carries any receipt is a delivery.
+        let proposal = entry.receipts().is_empty() && entry.header().author != desk.party;
+        return if proposal { proposed(desk, arrival, ledger) } else { Err(AppendError::ReceiptMissing) };
     }
     if arrival.proposal.is_some() && !matches!(entry.body(), Body::Erased { .. }) {
         return Err(AppendError::ReceiptMissing);
@@ -268,4 +273,88 @@ fn proposed(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Resu
     let next = apply(ledger, entry, receipt.content())?;
     let entry = entry.clone().with_receipt(receipt.clone());
     Ok(Ruling::Append { ledger: Box::new(next), entry: Box::new(entry), receipt })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::Json;
+    use crate::entry::EntryType as E;
+    use crate::example::{self, Story, code, instant, signing_key};
+
+    /// What one party holds: the entries of a story.
+    struct Copy<'a>(&'a Story);
+
+    impl Holdings for Copy<'_> {
+        type Fault = std::convert::Infallible;
+
+        fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, Self::Fault> {
+            Ok(Some((self.0.ledger().clone(), false)))
+        }
+
+        fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, Self::Fault> {
+            Ok(self.0.entries().iter().find(|entry| entry.header().id == id).cloned())
+        }
+
+        fn is_used_elsewhere(&mut self, _: EntryId) -> Result<bool, Self::Fault> {
+            Ok(false)
+        }
+
+        fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault> {
+            Ok(self.0.entries().iter().find(|entry| entry.header().sequence == sequence).cloned())
+        }
+    }
+
+    /// The problem that `party` tells of an entry after `story`, or `None` where the entry is taken.
+    fn refused(
+        story: &Story,
+        party: &str,
+        entry: Entry,
+        come: fn(Entry, &Desk<'_>) -> Result<Arrival, Problem>,
+    ) -> Option<ProblemType> {
+        let (directory, key) = (example::directory(), signing_key(party));
+        let now = instant("2026-11-25T09:00:00Z");
+        let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
+        let ruling = match come(entry, &desk) {
+            Ok(arrival) => rule(&desk, &arrival, &mut Copy(story)).unwrap_or_else(|never| match never {}),
+            Err(problem) => return problem.registered(),
+        };
+        match ruling {
+            Ruling::Refuse { problem } | Ruling::Fork { problem } => problem.registered(),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_read_is_judged_as_one_that_is_delivered() {
+        let story = Story::offered();
+        let with_receipt = |body: Json| {
+            let entry = story.draft(E::Decline, "330", &signing_key("330"), body);
+            let receipt = story.receipt(&entry, "330");
+            entry.with_receipt(receipt)
+        };
+        let good = with_receipt(example::body(E::Decline));
+        let spoilt = with_receipt(Json::object([("reason", Json::text("no such reason"))]));
+        for come in [Arrival::sent, Arrival::fetched] {
+            assert_eq!(refused(&story, "373", good.clone(), come), None);
+            assert_eq!(refused(&story, "373", spoilt.clone(), come), Some(ProblemType::BodyInvalid));
+        }
+        let bare = good.without_receipts();
+        assert_eq!(refused(&story, "373", bare, Arrival::fetched), Some(ProblemType::ReceiptMissing));
+        let proposal = story.draft(E::Withdraw, "373", &signing_key("373"), example::body(E::Withdraw));
+        assert_eq!(refused(&story, "330", proposal.clone(), Arrival::sent), None);
+        assert_eq!(refused(&story, "330", proposal, Arrival::fetched), Some(ProblemType::ReceiptMissing));
+    }
+
+    #[test]
+    fn the_sequencer_takes_only_a_bare_entry_of_the_other_party_for_a_proposal() {
+        let story = Story::offered();
+        let proposal = story.draft(E::Withdraw, "373", &signing_key("373"), example::body(E::Withdraw));
+        let counter = story.receipt(&proposal, "373");
+        let countered = proposal.with_receipt(counter);
+        let missing = Some(ProblemType::ReceiptMissing);
+        assert_eq!(refused(&story, "330", countered, Arrival::sent), missing, "another receipt alone");
+        let own = story.draft(E::Decline, "330", &signing_key("330"), example::body(E::Decline));
+        assert_eq!(refused(&story, "330", own, Arrival::sent), missing, "the sequencer's own, brought back");
+    }
 }
