@@ -39,7 +39,7 @@ pub async fn tell_once(node: &Node) -> Result<u64, StoreError> {
         let (open, followed) = read.await?;
         for held in open {
             let clocks = clocks(node, &held, &followed);
-            for clock in clocks.into_iter().filter(|clock| clock.is_overdue(now)) {
+            for clock in clocks.due.into_iter().filter(|clock| clock.is_overdue(now)) {
                 let (key, name, day) = (held.key, clock.clock.code(), clock.due_on.to_string());
                 let new =
                     node.store().write(move |tx| officers::note_escalated(tx, &key, name, &day, now)).await?;

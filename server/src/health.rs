@@ -115,7 +115,7 @@ impl Health {
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);
             }
-            let running = open.iter().flat_map(|held| clocks(&self.node, held, &followed));
+            let running = open.iter().flat_map(|held| clocks(&self.node, held, &followed).due);
             for clock in running.filter(|clock| clock.is_overdue(now)) {
                 overdue.get_or_create(&AuthorityLabel { authority: clock.owner.to_string() }).inc();
             }

@@ -6,7 +6,7 @@ use cme_spec::entry::{Body, EntryType, HeadRef, ResponsibilityRef};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
-use cme_spec::ledger::due::Due;
+use cme_spec::ledger::due::{Clock, Due};
 use serde::Serialize;
 
 use super::{OfficeError, clocks};
@@ -35,6 +35,9 @@ pub struct TransferView {
     pub forked: bool,
     /// Running clocks.
     pub due: Vec<DueView>,
+    /// Running clocks whose deadline can't be told: the directory's bank holidays don't reach that far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_computable: Vec<Clock>,
 }
 
 /// A running clock, and whether it has run out.
@@ -150,7 +153,8 @@ fn transfer_view(node: &Node, held: &Held, followed: &BTreeSet<TransferId>, now:
         responsible: held.ledger.responsible(),
         as_of: held.ledger.head,
         forked: held.forked,
-        due: clocks.into_iter().map(view).collect(),
+        due: clocks.due.into_iter().map(view).collect(),
+        not_computable: clocks.not_computable,
     }
 }
 

@@ -76,8 +76,18 @@ pub enum DueError {
 ///
 /// Implements: CLK-001, CLK-004
 pub fn due<'a>(ledger: &Ledger, policy: impl Fn(u64) -> Option<&'a Policy>) -> Result<Vec<Due>, DueError> {
+    each_due(ledger, policy).into_iter().map(|(_, due)| due).collect()
+}
+
+/// The clocks that run, each by itself: one that can't be told hides no other.
+///
+/// Implements: CLK-001, CLK-003, CLK-004
+pub fn each_due<'a>(
+    ledger: &Ledger,
+    policy: impl Fn(u64) -> Option<&'a Policy>,
+) -> Vec<(Clock, Result<Due, DueError>)> {
     let terms = &ledger.terms;
-    let running = |clock: Clock, start: ClockStart| -> Result<Due, DueError> {
+    let deadline = |clock: Clock, start: ClockStart| -> Result<Due, DueError> {
         let policy = policy(start.directory_issue).ok_or(DueError::IssueNotHeld(start.directory_issue))?;
         let (days, owner) = match clock {
             Clock::Acknowledge => (policy.acknowledge_working_days.of(terms.clock_class), terms.receiving),
@@ -90,17 +100,18 @@ pub fn due<'a>(ledger: &Ledger, policy: impl Fn(u64) -> Option<&'a Policy>) -> R
         let expires_at = Instant::new(deadline.expires_at);
         Ok(Due { clock, owner, started_at: start.at, due_on: deadline.due, expires_at })
     };
+    let running = |clock: Clock, start: ClockStart| (clock, deadline(clock, start));
     match ledger.state {
         State::Offered { offered } => {
-            Ok(vec![running(Clock::Acknowledge, offered)?, running(Clock::Decide, offered)?])
+            vec![running(Clock::Acknowledge, offered), running(Clock::Decide, offered)]
         }
-        State::Acknowledged { offered } => Ok(vec![running(Clock::Decide, offered)?]),
-        State::Contested { contested, .. } => Ok(vec![running(Clock::Decide, contested)?]),
-        State::Accepted { reviewed, .. } => Ok(vec![running(Clock::Review, reviewed)?]),
+        State::Acknowledged { offered } => vec![running(Clock::Decide, offered)],
+        State::Contested { contested, .. } => vec![running(Clock::Decide, contested)],
+        State::Accepted { reviewed, .. } => vec![running(Clock::Review, reviewed)],
         State::Declined { declined: start }
         | State::Upheld { closed: start }
         | State::Redirected { closed: start }
-        | State::Withdrawn { closed: start } => Ok(vec![running(Clock::OriginatingAct, start)?]),
-        State::Settled { .. } => Ok(Vec::new()),
+        | State::Withdrawn { closed: start } => vec![running(Clock::OriginatingAct, start)],
+        State::Settled { .. } => Vec::new(),
     }
 }
