@@ -272,11 +272,11 @@ pub fn branch_entries(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Entry>, St
 /// The newest head that a peer signed for each header that it named is kept: its newest word, and every other
 /// one, so that none that contradicts this copy is written over. Implements: RCP-009
 pub fn keep_peer_head(tx: &mut dyn Tx, key: &LedgerKey, head: &Envelope<Head>) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO peer_head (hosted, counterparty, transfer, point, signed_at, document) \
+    const SQL: &str = "INSERT INTO signed_head (hosted, counterparty, transfer, point, signed_at, document) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                        ON CONFLICT (hosted, counterparty, transfer, point) \
                        DO UPDATE SET signed_at = excluded.signed_at, document = excluded.document \
-                       WHERE excluded.signed_at > peer_head.signed_at";
+                       WHERE excluded.signed_at > signed_head.signed_at";
     let [hosted, counterparty, transfer] = key.values();
     let content = head.content();
     let point = format!("{}.{}", content.sequence, content.header_digest);
@@ -288,7 +288,7 @@ pub fn keep_peer_head(tx: &mut dyn Tx, key: &LedgerKey, head: &Envelope<Head>) -
 
 /// The heads that the peer signed, oldest first.
 pub fn peer_heads(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Envelope<Head>>, StoreError> {
-    const SQL: &str = "SELECT document FROM peer_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+    const SQL: &str = "SELECT document FROM signed_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
                        ORDER BY signed_at, point";
     let broken = StoreError::Corrupt("a stored head");
     let read = |row: &Row| {

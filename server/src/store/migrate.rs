@@ -2,7 +2,7 @@
 
 use super::{Engine, StoreError};
 
-const MIGRATIONS: &[(i64, &str)] = &[
+pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/0001_ledgers.sql")),
     (2, include_str!("../../migrations/0002_officers.sql")),
     (3, include_str!("../../migrations/0003_entry_ids.sql")),
