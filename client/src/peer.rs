@@ -165,6 +165,8 @@ pub struct Entries {
     pub more: bool,
     /// The peer's word on where its copy ends.
     pub head: Signed<Head>,
+    /// Entries of further branches of a forked ledger, each branch in order; nothing more is checked.
+    pub forks: Vec<Entry>,
 }
 
 /// Verified heads of one page.
@@ -234,7 +236,11 @@ impl PeerClient {
         if head.content().transfer != transfer {
             return self.proven(Err(Unproven::OtherMatter));
         }
-        Ok(Entries { entries, more: page.more, head })
+        let forks = self.proven(branches(&page.forks))?;
+        if forks.iter().any(|entry| entry.header().transfer != transfer) {
+            return self.proven(Err(Unproven::OtherMatter));
+        }
+        Ok(Entries { entries, more: page.more, head, forks })
     }
 
     /// The whole ledger, every signature and rule checked as of `now`, whatever the length of its pages.
@@ -387,6 +393,19 @@ impl PeerClient {
 struct Answer {
     status: u16,
     json: Json,
+}
+
+/// The entries of all further branches.
+fn branches(forks: &[Json]) -> Result<Vec<Entry>, Unproven> {
+    let mut entries = Vec::new();
+    for branch in forks {
+        let list = branch.member("entries").ok_or(Unproven::OtherMatter)?;
+        let count = list.value().as_array().ok_or(Unproven::OtherMatter)?.len();
+        for json in (0..count).filter_map(|index| list.item(index)) {
+            entries.push(Entry::read(&json)?);
+        }
+    }
+    Ok(entries)
 }
 
 /// What a receipt says of the entry that was sent: that it is held, or an earlier version of it. A receipt by

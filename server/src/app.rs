@@ -1,4 +1,4 @@
-//! The composition root of `serve`: listeners, delivery worker, directory watch, shutdown.
+//! The composition root of `serve`: listeners, delivery worker, reconciliation, directory watch, shutdown.
 
 use std::any::Any;
 use std::net::TcpListener;
@@ -16,6 +16,7 @@ use crate::escalation;
 use crate::extract::RateLimits;
 use crate::health::Health;
 use crate::node::{Node, NodeError};
+use crate::reconciliation;
 use crate::routes;
 use crate::tls::{Connections, ShownPin, TlsError, server_config};
 
@@ -96,7 +97,8 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
-    let clocks = tokio::spawn(escalation::run(node.clone(), stopped));
+    let clocks = tokio::spawn(escalation::run(node.clone(), stopped.clone()));
+    let pairs = tokio::spawn(reconciliation::run(node.clone(), stopped));
     tracing::info!(listen = %config.listen, operations = %config.operations,
                    authorities = ?config.authorities.iter().map(|hosted| hosted.code.to_string()).collect::<Vec<_>>(),
                    "serving");
@@ -108,7 +110,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, watcher, clocks, server, operator);
+    let _ = tokio::join!(worker, watcher, clocks, pairs, server, operator);
     Ok(())
 }
 

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use cme_spec::digest::Digest;
 use cme_spec::directory::{Archive, Directory, Freshness};
 use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant};
-use cme_spec::ledger::Ledger;
+use cme_spec::ledger::{Ledger, Stage};
 use cme_spec::ledger::arrival::{self, Arrival, Desk, Holdings, Ruling};
+use cme_spec::pair::Standing;
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
 use crate::node::{Hosted, Node};
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::{StoreError, Tx, officers, outbox};
+use crate::peers;
+use crate::store::{StoreError, Tx, officers, outbox, pairs};
 
 /// The two parties of an entry, as this deployment sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +141,7 @@ fn desk<'a>(
 struct Stored<'a> {
     tx: &'a mut dyn Tx,
     key: LedgerKey,
+    standing: Standing,
 }
 
 impl Holdings for Stored<'_> {
@@ -158,6 +162,14 @@ impl Holdings for Stored<'_> {
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, StoreError> {
         ledgers::entry_at(self.tx, &self.key, sequence)
     }
+
+    fn is_in_a_branch(&mut self, header_digest: &Digest) -> Result<bool, StoreError> {
+        ledgers::is_in_a_branch(self.tx, &self.key, header_digest)
+    }
+
+    fn may_append(&mut self) -> Result<bool, StoreError> {
+        Ok(self.standing.may_append())
+    }
 }
 
 /// The job: stores the entry, or says why not. Entry, state and what follows from them commit together.
@@ -172,7 +184,8 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         Err(problem) => return Ok(Answer::Refused(problem)),
     };
     let desk = desk(&incoming.node, directory, hosted, incoming.parties, incoming.now);
-    match arrival::rule(&desk, &incoming.arrival, &mut Stored { tx: &mut *tx, key })? {
+    let standing = peers::standing(tx, &incoming.node, &key)?;
+    match arrival::rule(&desk, &incoming.arrival, &mut Stored { tx: &mut *tx, key, standing })? {
         Ruling::Append { ledger, entry, receipt } => {
             if let Some(problem) = stranger(tx, incoming, directory)? {
                 return Ok(Answer::Refused(problem));
@@ -180,6 +193,12 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
             ledgers::append(tx, &key, &ledger, &entry)?;
             settle_own_decision(tx, &key, &entry)?;
             officers::forget_refused(tx, &key, entry.header().sequence)?;
+            if let Some(receipt) = entry.receipt_by(key.counterparty) {
+                peers::hear_in(tx, key.hosted, key.counterparty, receipt.content().incarnation)?;
+            }
+            if standing == Standing::Restored && ledger.stage() != Stage::Settled {
+                pairs::ask_to_confirm(tx, &key, incoming.node.incarnation())?;
+            }
             Ok(Answer::Stored(receipt))
         }
         Ruling::Vouch { receipt } => {

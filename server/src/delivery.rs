@@ -5,6 +5,7 @@
 //! tried again after a growing pause. What the peer answers is committed before the row is gone, so that a
 //! crash at any point repeats bytes that do no harm twice.
 
+mod fetch;
 mod send;
 
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,7 @@ use cme_spec::instant::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use self::send::pull;
+pub use self::fetch::{fetch_from, pull};
 use self::send::{Failure, Sent, send};
 use crate::node::Node;
 use crate::random;

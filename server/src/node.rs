@@ -3,7 +3,7 @@
 //! The server, the delivery worker and an officer's command line all work on a [`Node`]; none of them keeps
 //! a copy of a ledger in memory, so that they can share one database from several processes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +27,8 @@ use crate::store::{Store, StoreError, directory as issues};
 
 /// Ledgers that wait to be completed at most; one more is completed when its peer asks again.
 const PULLS_WAITING_MAX: usize = 1_024;
+/// Seconds for which a peer's incarnation is taken as known: another process on the database may hear a newer.
+const HEARD_SECONDS: i64 = 1;
 
 /// One authority that this deployment serves.
 pub struct Hosted {
@@ -52,6 +54,8 @@ struct Inner {
     outbox: tokio::sync::Notify,
     pulls: Mutex<HashSet<LedgerKey>>,
     pull_asked: tokio::sync::Notify,
+    reconcile_asked: tokio::sync::Notify,
+    heard: Mutex<HashMap<(AuthorityCode, AuthorityCode), (u64, Instant)>>,
 }
 
 /// Why a deployment can't start.
@@ -152,6 +156,8 @@ impl Node {
             outbox: tokio::sync::Notify::new(),
             pulls: Mutex::default(),
             pull_asked: tokio::sync::Notify::new(),
+            reconcile_asked: tokio::sync::Notify::new(),
+            heard: Mutex::default(),
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -227,6 +233,30 @@ impl Node {
             }
             self.0.pull_asked.notified().await;
         }
+    }
+
+    /// Asks for a look at the pairs that have to reconcile.
+    pub fn ask_reconcile(&self) {
+        self.0.reconcile_asked.notify_one();
+    }
+
+    /// Waits until a look at the pairs is asked for.
+    pub async fn reconcile_asked(&self) {
+        self.0.reconcile_asked.notified().await;
+    }
+
+    /// Whether that incarnation of a peer was noted a moment ago.
+    pub fn was_heard(&self, hosted: AuthorityCode, peer: AuthorityCode, incarnation: u64) -> bool {
+        let heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.get(&(hosted, peer)).is_some_and(|(known, at)| {
+            *known == incarnation && self.now() <= at.plus_seconds(HEARD_SECONDS) && *at <= self.now()
+        })
+    }
+
+    /// That incarnation of a peer is the highest noted.
+    pub fn note_heard(&self, hosted: AuthorityCode, peer: AuthorityCode, incarnation: u64) {
+        let mut heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.insert((hosted, peer), (incarnation, self.now()));
     }
 
     /// Looks for newer issues where the configuration says they appear. Gives the newest issue's number.

@@ -5,8 +5,10 @@
 //! are appended here and delivered; the originating authority's are proposed to the sequencer.
 
 mod clocks;
+mod confirming;
 mod error;
 mod export;
+mod forking;
 mod offering;
 mod resolving;
 mod view;
@@ -21,14 +23,16 @@ use cme_spec::ledger::{Ledger, Stage, allows, apply};
 use serde_json::Value;
 
 pub use self::clocks::clocks;
+pub use self::confirming::confirm;
 pub use self::error::OfficeError;
 pub use self::export::export;
-pub use self::offering::{OfferDecision, offer};
+pub use self::offering::{Link, OfferDecision, offer};
 pub use self::resolving::{Resolution, resolve};
 pub use self::view::{
-    DecisionView, DueView, EntryView, LetterView, ListView, RefusedView, TransferView, list, show,
+    DecisionView, DueView, EntryView, LetterView, ListView, PeerView, RefusedView, TransferView, list, show,
 };
 use crate::node::{Hosted, Node};
+use crate::peers;
 use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::outbox::{self, Task};
@@ -96,6 +100,9 @@ pub fn officers_authority(node: &Node, named: Option<AuthorityCode>) -> Result<A
 }
 
 /// Decides something in a ledger that exists.
+///
+/// The sequencer appends nothing while the pair has to reconcile; the originating authority's decision waits.
+/// Implements: RCV-008, RCV-009
 pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeError> {
     let body = salted(decision.body.clone(), decision.kind)?;
     let (node_in_job, now) = (node.clone(), node.now());
@@ -114,6 +121,10 @@ pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeEr
             return Ok(Err(refusal.into()));
         }
         if decision.by == held.ledger.terms.receiving {
+            let standing = peers::standing(tx, &node_in_job, &held.key)?;
+            if !standing.may_append() {
+                return Ok(Err(OfficeError::NotReconciled(held.key.counterparty, standing.name())));
+            }
             record(tx, &node_in_job, hosted, &held, &decision, &body, now)
         } else {
             propose_next(tx, &node_in_job, hosted, &held, &decision, &body, now)

@@ -14,6 +14,7 @@ pub mod ledgers;
 mod migrate;
 pub mod officers;
 pub mod outbox;
+pub mod pairs;
 pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod instant;
 pub mod ledger;
 pub mod openapi;
 pub mod operation;
+pub mod pair;
 pub mod problem;
 pub mod receipt;
 pub mod signature;

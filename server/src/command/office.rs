@@ -12,7 +12,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, TransferId};
 
 use super::{CommandError, open, output, read};
-use crate::office::{self, Decision, OfferDecision, Resolution};
+use crate::office::{self, Decision, Link, OfferDecision, Resolution};
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -51,6 +51,8 @@ pub(super) enum OfficeCommand {
     Retract(Decide),
     /// Correct facts of an earlier entry.
     Correct(Decide),
+    /// Say that a case which a restore touched is as its ledger says.
+    Confirm(Named),
     /// Send a refused letter again, or give a refused decision up.
     Resolve(Resolve),
     /// Print an example body for a decision.
@@ -97,8 +99,14 @@ pub(super) struct Offer {
     #[arg(long)]
     urgent: bool,
     /// The transfer that this one follows: closed without acceptance, or accepted by you.
-    #[arg(long)]
+    #[arg(long, value_name = "TRANSFER")]
     preceded_by: Option<TransferId>,
+    /// Your undecided transfer that this one replaces: the directory lists the other authority as unavailable.
+    #[arg(long, value_name = "TRANSFER", conflicts_with = "preceded_by")]
+    supersedes: Option<TransferId>,
+    /// The forked transfer that this one replaces.
+    #[arg(long, value_name = "TRANSFER", conflicts_with_all = ["preceded_by", "supersedes"])]
+    successor_of: Option<TransferId>,
     /// JSON body; - or nothing for standard input.
     #[arg(default_value = "-")]
     file: PathBuf,
@@ -156,6 +164,7 @@ impl OfficeCommand {
             Self::List(by) => list(config, by).await,
             Self::Show(named) => show(config, named).await,
             Self::Outcome(outcome) => outcome.run(config).await,
+            Self::Confirm(named) => confirm(config, named).await,
             Self::Resolve(resolve) => resolve.run(config).await,
             Self::Example { kind } => print_example(*kind),
             Self::Acknowledge(decide) => decide.run(config, EntryType::Acknowledge).await,
@@ -185,6 +194,13 @@ async fn show(config: &Path, named: &Named) -> Result<(), CommandError> {
     output::json(&office::show(&node, authority, named.transfer).await?)
 }
 
+async fn confirm(config: &Path, named: &Named) -> Result<(), CommandError> {
+    let node = open(config).await?;
+    let authority = office::officers_authority(&node, named.by.authority)?;
+    office::confirm(&node, authority, named.transfer).await?;
+    output::json(&office::show(&node, authority, named.transfer).await?)
+}
+
 fn print_example(kind: EntryType) -> Result<(), CommandError> {
     let mut body = example::body(kind).into_value();
     if let Some(members) = body.as_object_mut() {
@@ -204,6 +220,11 @@ impl Resolve {
 }
 
 impl Offer {
+    fn link(&self) -> Option<Link> {
+        let preceded_by = self.preceded_by.map(Link::PrecededBy);
+        preceded_by.or(self.supersedes.map(Link::Supersedes)).or(self.successor_of.map(Link::SuccessorOf))
+    }
+
     async fn run(&self, config: &Path) -> Result<(), CommandError> {
         let body = body(&self.file)?;
         let node = open(config).await?;
@@ -211,7 +232,7 @@ impl Offer {
             by: office::officers_authority(&node, self.by.authority)?,
             to: self.to,
             clock_class: if self.urgent { ClockClass::Urgent } else { ClockClass::Standard },
-            preceded_by: self.preceded_by,
+            link: self.link(),
             body,
         };
         output::json(&office::offer(&node, decision).await?)

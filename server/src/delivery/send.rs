@@ -11,8 +11,9 @@ use cme_spec::ledger::{allows, apply, needs_an_officer};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
-use crate::append::{Answer, Incoming, Parties, arrive, note_refused};
+use super::fetch::{fetch_from, pull};
 use crate::node::Node;
+use crate::peers;
 use crate::store::ledgers::{self, LedgerKey};
 use crate::store::outbox::{self, Letter, Proposal, Task};
 use crate::store::{StoreError, Tx};
@@ -80,7 +81,7 @@ pub(super) async fn send(node: &Node, letter: &Letter) -> Result<Sent, Failure> 
     }
 }
 
-fn peer(node: &Node, key: &LedgerKey) -> Result<PeerClient, Failure> {
+pub(super) fn peer(node: &Node, key: &LedgerKey) -> Result<PeerClient, Failure> {
     let archive = node.archive();
     let directory = archive.newest().map(Signed::content);
     let hosted = directory.and_then(|directory| node.speaking_for(directory, key.hosted));
@@ -98,8 +99,13 @@ async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
     match peer(node, &key)?.put_entry(&entry).await {
         Ok(Delivered::Held { receipt, .. }) => {
             let receipt = receipt.into_envelope();
+            peers::hear(node, key.hosted, key.counterparty, receipt.content().incarnation).await?;
+            // A sequencer that gets an entry back answers with the receipt that came with it.
+            let new = entry.receipt_by(receipt.content().by).is_none();
             let noted = node.store().write(move |tx| {
-                ledgers::keep_counter_receipt(tx, &key, &receipt)?;
+                if new {
+                    ledgers::keep_counter_receipt(tx, &key, &receipt)?;
+                }
                 outbox::done(tx, &key, id)
             });
             noted.await?;
@@ -113,9 +119,10 @@ async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
             if let Some(problem) = error.problem().filter(gap) {
                 return refill(node, letter, problem.head.flatten().map(|head| head.sequence)).await;
             }
-            let step = error.next_step();
+            let (step, forked) = (error.next_step(), is_forked(&error));
             let failure = Failure::from(error);
             match step {
+                NextStep::Pull if forked => after_fork(node, letter, failure).await,
                 // What the peer holds instead is evidence, and may be ours from before a restore.
                 NextStep::Pull => after_pull(node, &key, failure).await,
                 // The sequencer can't take back what stands in the ledger: there is nothing to decide anew.
@@ -124,6 +131,27 @@ async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
             }
         }
     }
+}
+
+fn is_forked(error: &ClientError) -> bool {
+    error.problem().and_then(Problem::registered) == Some(ProblemType::Forked)
+}
+
+/// The peer knows of a fork: its evidence is fetched. Once the ledger is held as forked here too, both have all
+/// branches, and there is nothing left to deliver. Implements: RCV-012, RCV-013
+async fn after_fork(node: &Node, letter: &Letter, failure: Failure) -> Result<Sent, Failure> {
+    let (key, id) = (letter.key, letter.id);
+    if fetch_from(node, &key, 0).await.is_err() {
+        return Err(failure);
+    }
+    let done = node.store().write(move |tx| {
+        let forked = ledgers::find(tx, &key)?.is_some_and(|held| held.forked);
+        if forked {
+            outbox::done(tx, &key, id)?;
+        }
+        Ok(forked)
+    });
+    if done.await? { Ok(Sent::Done) } else { Err(failure) }
 }
 
 /// The peer lacks entries before this one: they are sent first. Implements: DLV-011
@@ -149,7 +177,9 @@ async fn refill(node: &Node, letter: &Letter, head: Option<u64>) -> Result<Sent,
 enum Ready {
     Send(Box<Entry>),
     Settled,
-    Impossible,
+    Impossible(ProblemType),
+    /// The two authorities have to reconcile first.
+    NotLevel,
     /// No key of ours may sign it now: the operator has to configure one that does.
     NoKey,
 }
@@ -161,9 +191,8 @@ async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
         Ready::Send(entry) => *entry,
         Ready::Settled => return Ok(Sent::Done),
         Ready::NoKey => return Err(Failure::later("no signing key of this authority is valid now")),
-        Ready::Impossible => {
-            return Err(Failure::Final { what: ProblemType::NotAllowedInStage.name().to_owned() });
-        }
+        Ready::NotLevel => return Err(Failure::later(ProblemType::PairSuspended.name())),
+        Ready::Impossible(problem) => return Err(Failure::Final { what: problem.name().to_owned() }),
     };
     match peer(node, &key)?.put_entry(&entry).await {
         Ok(Delivered::Held { receipt, .. }) => settle(node, key, entry, receipt).await,
@@ -173,10 +202,14 @@ async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
         }
         Err(error) => {
             // The sequencer may be ahead: what it holds decides whether the decision can still be made.
-            let step = error.next_step();
+            let (step, forked) = (error.next_step(), is_forked(&error));
             let failure = Failure::from(error);
             match step {
                 NextStep::Retry => Err(failure),
+                NextStep::Pull if forked => match fetch_from(node, &key, 0).await {
+                    Ok(_) => Ok(Sent::Again),
+                    Err(_) => Err(failure),
+                },
                 NextStep::DecideAgain => decide_again(node, &key, &entry, failure).await,
                 _ => after_pull(node, &key, failure).await,
             }
@@ -208,7 +241,7 @@ async fn decide_again(node: &Node, key: &LedgerKey, sent: &Entry, failure: Failu
 /// The newest signed version of a decision, made anew under the same id and with the same body when the
 /// ledger has moved on. It is stored before it is sent, so that a crash repeats the same bytes.
 ///
-/// Implements: DLV-001, DLV-014
+/// Implements: DLV-001, DLV-014, RCV-008
 fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result<Ready, StoreError> {
     let proposal = outbox::find_proposal(tx, key, id)?;
     let (Some(proposal), None) = (proposal, ledgers::entry_by_id(tx, key, id)?) else {
@@ -216,21 +249,27 @@ fn prepare(tx: &mut dyn Tx, node: &Node, key: &LedgerKey, id: EntryId) -> Result
         outbox::done(tx, key, id)?;
         return Ok(Ready::Settled);
     };
+    if !peers::standing(tx, node, key)?.may_append() {
+        return Ok(Ready::NotLevel);
+    }
     let Some(held) = ledgers::find(tx, key)? else { return under_a_valid_key(tx, node, key, proposal) };
+    if held.forked {
+        return Ok(Ready::Impossible(ProblemType::Forked));
+    }
     let header = proposal.entry.header();
     if header.previous == Some(held.ledger.head.header_digest) {
         return under_a_valid_key(tx, node, key, proposal);
     }
     let between = ledgers::entries(tx, key, header.sequence, u64::MAX)?;
     let decided_since = needs_an_officer(proposal.kind, between.iter().map(|entry| entry.header().kind));
-    if held.forked || decided_since || allows(&held.ledger, proposal.kind, header.author).is_err() {
-        return Ok(Ready::Impossible);
+    if decided_since || allows(&held.ledger, proposal.kind, header.author).is_err() {
+        return Ok(Ready::Impossible(ProblemType::NotAllowedInStage));
     }
     let archive = node.archive();
     let directory = archive.newest().map(Signed::content);
     let hosted = directory.and_then(|directory| node.speaking_for(directory, key.hosted));
     let (Some(hosted), Body::Present(body)) = (hosted, proposal.entry.body()) else {
-        return Ok(Ready::Impossible);
+        return Ok(Ready::Impossible(ProblemType::BodyMissing));
     };
     if directory.is_none_or(|directory| hosted.check_key(directory, node.now()).is_err()) {
         return Ok(Ready::NoKey);
@@ -288,49 +327,4 @@ async fn settle(
         return Ok(Sent::Done);
     }
     after_pull(node, &key, Failure::later("the sequencer's receipt does not fit the ledger held here")).await
-}
-
-/// Fetches and appends what the other party holds beyond this copy; gives the number of entries.
-///
-/// The peer's signed head is kept. What is refused ends the copy before it and goes before an officer.
-///
-/// Implements: DLV-010, LED-009, RCP-009
-pub async fn pull(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
-    let failed = |_| ClientError::NotConnected(key.counterparty);
-    let (mut appended, ledger_key) = (0, *key);
-    let peer = peer(node, key).map_err(|_| ClientError::NotConnected(key.counterparty))?;
-    let parties = Parties { ours: key.hosted, theirs: key.counterparty };
-    loop {
-        let held = node.store().read(move |tx| ledgers::find(tx, &ledger_key)).await.map_err(failed)?;
-        let from = held.map_or(0, |held| held.ledger.head.sequence + 1);
-        let page = peer.entries(key.transfer, from).await?;
-        let head = page.head.into_envelope();
-        let kept = node.store().write(move |tx| ledgers::keep_peer_head(tx, &ledger_key, &head));
-        kept.await.map_err(failed)?;
-        for entry in page.entries {
-            let sequence = entry.header().sequence;
-            let between = entry.header().is_between(parties.ours, parties.theirs);
-            let incoming = if between {
-                Incoming::fetched(node, entry, parties, node.archive())
-            } else {
-                Err(Problem::new(ProblemType::NotAParty))
-            };
-            let told = match incoming {
-                Ok(incoming) => node.store().write(move |tx| arrive(tx, &incoming)).await.map_err(failed)?,
-                Err(problem) => Answer::Refused(problem),
-            };
-            match told {
-                Answer::Stored(_) => appended += 1,
-                Answer::Repeated(_) => {}
-                Answer::Refused(problem) => {
-                    tracing::error!(transfer = %key.transfer, sequence, problem = problem.kind, "a fetched entry is refused");
-                    note_refused(node, ledger_key, sequence, &problem).await.map_err(failed)?;
-                    return Ok(appended);
-                }
-            }
-        }
-        if !page.more {
-            return Ok(appended);
-        }
-    }
 }

@@ -1,20 +1,24 @@
 //! Who calls whom: the proof that a handler needs before it looks at anything.
 
-use std::future::{Ready, ready};
+use std::future::Future;
+use std::pin::Pin;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
+use cme_spec::canonical::INTEGER_MAX;
 use cme_spec::directory::{Archive, Directory};
 use cme_spec::envelope::Signed;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::problem::ProblemType;
+use cme_spec::operation::INCARNATION_HEADER;
+use cme_spec::problem::{Problem, ProblemType};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::Fault;
 use crate::config::Limits;
 use crate::node::{Hosted, Node};
+use crate::peers;
 use crate::tls::ShownPin;
 
 /// Requests of each peer in a second.
@@ -70,6 +74,12 @@ impl Caller {
         self.archive.newest().map(Signed::content).ok_or_else(|| ProblemType::Unavailable.into())
     }
 
+    /// Implements: RCV-002
+    async fn hear(&self, incarnation: u64) -> Result<(), Fault> {
+        let current = peers::hear(&self.node, self.hosted, self.authority, incarnation).await?;
+        if current { Ok(()) } else { Err(ProblemType::IncarnationStale.into()) }
+    }
+
     fn of(request: &HttpRequest) -> Result<Self, Fault> {
         let node = request.app_data::<web::Data<Node>>().ok_or(ProblemType::Internal)?.get_ref().clone();
         let archive = node.archive();
@@ -93,11 +103,27 @@ impl Caller {
     }
 }
 
+/// The incarnation that the request tells, if it tells one: a decimal integer from 1.
+fn incarnation(request: &HttpRequest) -> Result<Option<u64>, Fault> {
+    let Some(value) = request.headers().get(INCARNATION_HEADER) else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number: Option<u64> = text.and_then(|text| text.parse().ok());
+    let number = number.filter(|number| (1..=INTEGER_MAX.unsigned_abs()).contains(number));
+    number.map(Some).ok_or_else(|| Problem::new(ProblemType::Malformed).detail("CME-Incarnation").into())
+}
+
 impl FromRequest for Caller {
     type Error = Fault;
-    type Future = Ready<Result<Self, Fault>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Fault>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request))
+        let told = Self::of(request).and_then(|caller| Ok((caller, incarnation(request)?)));
+        Box::pin(async move {
+            let (caller, incarnation) = told?;
+            if let Some(incarnation) = incarnation {
+                caller.hear(incarnation).await?;
+            }
+            Ok(caller)
+        })
     }
 }

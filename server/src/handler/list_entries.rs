@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use cme_spec::canonical::Json;
 use cme_spec::entry::Entry;
 use cme_spec::instant::TransferId;
+use cme_spec::ledger::fork;
 use cme_spec::operation::list_entries::{EntryPage, PAGE_ITEMS_DEFAULT};
 use cme_spec::problem::{Problem, ProblemType};
 
@@ -58,8 +59,10 @@ pub(crate) async fn list_entries(
         directory_issue: caller.directory()?.issue,
     };
     let head = caller.signer()?.head(&held.ledger, held.key.hosted, told).to_json();
-    let forks =
-        branches.iter().map(|entry| Json::object([("entries", Json::array([entry.to_json()]))])).collect();
+    let branch = |entries: &Vec<Entry>| {
+        Json::object([("entries", Json::array(entries.iter().map(Entry::to_json)))])
+    };
+    let forks = fork::branches(branches).iter().map(branch).collect();
     Ok(ok(&EntryPage { entries: page, more, head, forks }))
 }
 

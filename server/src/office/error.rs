@@ -48,6 +48,22 @@ pub enum OfficeError {
     /// The ledger is forked.
     #[error("transfer {0} is forked: the responsible authority starts a successor transfer")]
     Forked(TransferId),
+    /// The pair has to reconcile first.
+    #[error(
+        "authority {0} and this one reconcile first ({1}); try again in a moment, and see `peers` in `office list`"
+    )]
+    NotReconciled(AuthorityCode, &'static str),
+    /// Nobody asked for the case to be confirmed.
+    #[error("transfer {0} does not wait for a confirmation")]
+    NothingToConfirm(TransferId),
+    /// The ledger is not one that a superseding offer can name.
+    #[error(
+        "transfer {0} can't be superseded: it must be your undecided offer, to an authority that the directory lists as unavailable"
+    )]
+    CannotSupersede(TransferId),
+    /// The ledger is not one that a successor transfer can name.
+    #[error("transfer {0} has no successor of authority {1}: it must be forked, and the child yours")]
+    CannotSucceed(TransferId, AuthorityCode),
     /// The offer's link names a ledger that doesn't allow it.
     #[error(
         "transfer {0} can't be followed by an offer of authority {1}: it must be closed without acceptance and yours, or accepted by you"

@@ -3,6 +3,7 @@
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::TransferId;
 use cme_spec::ledger::export::Export;
+use cme_spec::ledger::fork;
 
 use super::OfficeError;
 use crate::node::{Node, Told};
@@ -28,8 +29,7 @@ pub async fn export(
     let directory_issue = node.archive().newest().ok_or(OfficeError::NoDirectory)?.content().issue;
     let told = Told { at: node.now(), incarnation: node.incarnation(), directory_issue };
     let head = hosted.head(&held.ledger, authority, told);
-    // Each kept entry of another branch proves the fork by itself.
-    let forks: Vec<_> = branches.into_iter().map(|entry| vec![entry]).collect();
+    let forks = fork::branches(branches);
     let export = Export {
         entries: &entries,
         head: &head,

@@ -3,18 +3,45 @@
 use cme_spec::body::Offer;
 use cme_spec::canonical::Json;
 use cme_spec::codes::ClockClass;
-use cme_spec::directory::Availability;
-use cme_spec::entry::{Entry, EntryType, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
+use cme_spec::directory::{Availability, Directory};
+use cme_spec::entry::{Entry, EntryType, HeadRef, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
+use cme_spec::envelope::Signed;
 use cme_spec::facts::clock_class_for;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
 
+use super::forking::forked;
 use super::{Decided, DecidedStatus, OfficeError, complete, propose, salted};
 use crate::node::Node;
 use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::{StoreError, Tx, outbox};
+
+/// How an offer follows an earlier transfer of the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// That one is closed without acceptance, or was accepted by the authority that offers now.
+    PrecededBy(TransferId),
+    /// That one is undecided, and the directory lists its receiving authority as unavailable.
+    Supersedes(TransferId),
+    /// That one is forked, and the authority that offers now is responsible for the child.
+    SuccessorOf(TransferId),
+}
+
+/// What a new ledger begins with.
+struct Begun {
+    responsibility: ResponsibilityRef,
+    preceded_by: Option<LedgerPoint>,
+    supersedes: Option<LedgerPoint>,
+    successor_of: Option<Vec<LedgerPoint>>,
+}
+
+impl Begun {
+    const fn new(responsibility: ResponsibilityRef) -> Self {
+        Self { responsibility, preceded_by: None, supersedes: None, successor_of: None }
+    }
+}
 
 /// A new offer.
 #[derive(Clone, Debug)]
@@ -25,8 +52,8 @@ pub struct OfferDecision {
     pub to: AuthorityCode,
     /// Which clocks hold.
     pub clock_class: ClockClass,
-    /// The transfer that this one follows.
-    pub preceded_by: Option<TransferId>,
+    /// The transfer that this one follows, if one does.
+    pub link: Option<Link>,
     /// The body without salt.
     pub body: Json,
 }
@@ -53,13 +80,19 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
     let (transfer, id, fresh) =
         (random::transfer_id(now), random::entry_id(now), random::responsibility_id(now));
     let made = node.store().write(move |tx| {
-        let (responsibility, preceded_by) = match decision.preceded_by {
-            None => (ResponsibilityRef { id: fresh, epoch: 1 }, None),
-            Some(earlier) => match follow(tx, decision.by, earlier)? {
-                Some((responsibility, point)) => (responsibility, Some(point)),
-                None => return Ok(Err(OfficeError::CannotFollow(earlier, decision.by))),
-            },
+        let archive = node_in_job.archive();
+        let Some(directory) = archive.newest().map(Signed::content) else {
+            return Ok(Err(OfficeError::NoDirectory));
         };
+        let begun = match decision.link {
+            None => Ok(Begun::new(ResponsibilityRef { id: fresh, epoch: 1 })),
+            Some(link) => linked(tx, directory, decision.by, link)?,
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Ok(Err(error)),
+        };
+        let responsibility = begun.responsibility;
         let Some(hosted) = node_in_job.hosted(decision.by) else {
             return Ok(Err(OfficeError::NotHosted(decision.by)));
         };
@@ -76,15 +109,20 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
             responsibility,
             clock_class,
             body_digest: body.digest(),
-            preceded_by,
-            supersedes: None,
-            successor_of: None,
+            preceded_by: begun.preceded_by,
+            supersedes: begun.supersedes,
+            successor_of: begun.successor_of,
         };
         let entry = Entry::sign(header, body.clone(), &hosted.signing);
         if let Err(error) = complete(&entry, &node_in_job) {
             return Ok(Err(error));
         }
-        if let Some(open) = offered_already(tx, decision.by, responsibility.id)? {
+        let replaced = match decision.link {
+            Some(Link::Supersedes(earlier) | Link::SuccessorOf(earlier)) => Some(earlier),
+            _ => None,
+        };
+        let open = offered_already(tx, decision.by, responsibility.id)?;
+        if let Some(open) = open.into_iter().find(|open| Some(*open) != replaced) {
             return Ok(Err(OfficeError::OfferedAlready(open)));
         }
         let key = LedgerKey { hosted: decision.by, counterparty: decision.to, transfer };
@@ -122,20 +160,90 @@ fn follow(
     if !may || held.forked || ledger.responsible() != by {
         return Ok(None);
     }
-    let point = LedgerPoint {
-        transfer: earlier,
-        sequence: ledger.head.sequence,
-        header_digest: ledger.head.header_digest,
-    };
-    Ok(Some((ledger.next_responsibility(), point)))
+    Ok(Some((ledger.next_responsibility(), point(earlier, ledger.head))))
 }
 
-/// A transfer of the same responsibility that is still undecided, or on its way. Implements: ENT-007
+/// What an offer begins with that follows an earlier transfer, if it may.
+fn linked(
+    tx: &mut dyn Tx,
+    directory: &Directory,
+    by: AuthorityCode,
+    link: Link,
+) -> Result<Result<Begun, OfficeError>, StoreError> {
+    Ok(match link {
+        Link::PrecededBy(earlier) => match follow(tx, by, earlier)? {
+            Some((responsibility, point)) => {
+                Ok(Begun { preceded_by: Some(point), ..Begun::new(responsibility) })
+            }
+            None => Err(OfficeError::CannotFollow(earlier, by)),
+        },
+        Link::Supersedes(earlier) => match supersede(tx, directory, by, earlier)? {
+            Some((responsibility, point)) => {
+                Ok(Begun { supersedes: Some(point), ..Begun::new(responsibility) })
+            }
+            None => Err(OfficeError::CannotSupersede(earlier)),
+        },
+        Link::SuccessorOf(earlier) => match succeed(tx, directory, by, earlier)? {
+            Some((responsibility, points)) => {
+                Ok(Begun { successor_of: Some(points), ..Begun::new(responsibility) })
+            }
+            None => Err(OfficeError::CannotSucceed(earlier, by)),
+        },
+    })
+}
+
+/// An undecided offer to an authority whose server is gone, with the newest header held of it.
+///
+/// Implements: RCV-015
+fn supersede(
+    tx: &mut dyn Tx,
+    directory: &Directory,
+    by: AuthorityCode,
+    earlier: TransferId,
+) -> Result<Option<(ResponsibilityRef, LedgerPoint)>, StoreError> {
+    let held = ledgers::of_transfer(tx, earlier)?.into_iter().find(|held| held.key.hosted == by);
+    let Some(held) = held.filter(|held| held.ledger.terms.originating == by && !held.forked) else {
+        return Ok(None);
+    };
+    let ledger = &held.ledger;
+    let undecided = [Stage::Offered, Stage::Acknowledged, Stage::Declined, Stage::Contested];
+    let gone = directory.answering(ledger.terms.receiving).map(|peer| peer.availability)
+        == Some(Availability::Unavailable);
+    if !gone || !undecided.contains(&ledger.stage()) {
+        return Ok(None);
+    }
+    Ok(Some((ledger.terms.responsibility, point(earlier, ledger.head))))
+}
+
+/// Both ends of a forked ledger for whose child `by` is responsible. Implements: RCV-014
+fn succeed(
+    tx: &mut dyn Tx,
+    directory: &Directory,
+    by: AuthorityCode,
+    earlier: TransferId,
+) -> Result<Option<(ResponsibilityRef, Vec<LedgerPoint>)>, StoreError> {
+    let held = ledgers::of_transfer(tx, earlier)?.into_iter().find(|held| held.key.hosted == by);
+    let Some(held) = held.filter(|held| held.forked) else { return Ok(None) };
+    let fork = forked(tx, directory, &held)?;
+    if fork.responsible != by {
+        return Ok(None);
+    }
+    let terms = &held.ledger.terms;
+    let epoch = terms.responsibility.epoch + u64::from(fork.accepted);
+    let ends = vec![point(earlier, held.ledger.head), point(earlier, fork.other_end)];
+    Ok(Some((ResponsibilityRef { id: terms.responsibility.id, epoch }, ends)))
+}
+
+fn point(transfer: TransferId, head: HeadRef) -> LedgerPoint {
+    LedgerPoint { transfer, sequence: head.sequence, header_digest: head.header_digest }
+}
+
+/// Transfers of the same responsibility that are still undecided, or on their way. Implements: ENT-007
 fn offered_already(
     tx: &mut dyn Tx,
     by: AuthorityCode,
     responsibility: ResponsibilityId,
-) -> Result<Option<TransferId>, StoreError> {
+) -> Result<Vec<TransferId>, StoreError> {
     let undecided = |held: &Held| {
         let terms = &held.ledger.terms;
         let open = [Stage::Offered, Stage::Acknowledged, Stage::Declined, Stage::Contested];
@@ -143,12 +251,16 @@ fn offered_already(
             && terms.responsibility.id == responsibility
             && open.contains(&held.ledger.stage())
     };
-    if let Some(held) = ledgers::with_clocks(tx, by)?.iter().find(|held| undecided(held)) {
-        return Ok(Some(held.key.transfer));
-    }
+    let mut open: Vec<TransferId> = ledgers::with_clocks(tx, by)?
+        .iter()
+        .filter(|held| undecided(held))
+        .map(|held| held.key.transfer)
+        .collect();
     let on_its_way = |proposal: &outbox::Proposal| {
         proposal.kind == EntryType::Offer && proposal.entry.header().responsibility.id == responsibility
     };
     let waiting = outbox::proposals(tx, by)?;
-    Ok(waiting.iter().find(|proposal| on_its_way(proposal)).map(|proposal| proposal.key.transfer))
+    let waiting = waiting.iter().filter(|proposal| on_its_way(proposal));
+    open.extend(waiting.map(|proposal| proposal.key.transfer));
+    Ok(open)
 }

@@ -1,5 +1,6 @@
 //! What an officer sees: transfers with their clocks, decisions on their way, letters that need a person.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cme_spec::entry::{Body, EntryType, HeadRef, ResponsibilityRef};
@@ -7,13 +8,18 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
 use cme_spec::ledger::due::{Clock, Due};
+use cme_spec::pair::Standing;
 use serde::Serialize;
 
+use super::forking::forked;
 use super::{OfficeError, clocks};
 use crate::node::Node;
+use crate::peers;
 use crate::store::ledgers::{self, Held};
 use crate::store::officers::{self, RefusedDelivery};
 use crate::store::outbox::{self, Letter, Proposal};
+use crate::store::pairs::{self, KnownPair};
+use crate::store::{StoreError, Tx};
 
 /// One transfer in a list.
 #[derive(Clone, Debug, Serialize)]
@@ -31,8 +37,15 @@ pub struct TransferView {
     pub responsible: AuthorityCode,
     /// As of which entry.
     pub as_of: HeadRef,
-    /// Whether a fork was proven.
+    /// Whether a fork was proven: nothing more can be added, and whoever is responsible offers anew.
     pub forked: bool,
+    /// Whether a clock has run out, or the copy may lack entries since this authority was restored.
+    pub overdue: bool,
+    /// Whether this authority was restored and has not read what the other one holds: until then the child
+    /// counts as its own.
+    pub not_reconciled: bool,
+    /// Whether a restore touched the case and an officer has to confirm it.
+    pub to_confirm: bool,
     /// Running clocks.
     pub due: Vec<DueView>,
     /// Running clocks whose deadline can't be told: the directory's bank holidays don't reach that far.
@@ -111,6 +124,60 @@ pub struct ListView {
     pub refused_here: Vec<RefusedView>,
     /// Transfers that were both accepted for one child and one hand-over: it was offered twice.
     pub accepted_twice: Vec<[TransferId; 2]>,
+    /// Authorities with which this one has to reconcile before anything can be added to their ledgers.
+    pub peers: Vec<PeerView>,
+}
+
+/// An authority with which this one has to reconcile.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerView {
+    /// The authority.
+    pub authority: AuthorityCode,
+    /// Why: `restored`, `peer-restored` or `suspended`.
+    pub standing: Standing,
+    /// When the two last reconciled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled_at: Option<Instant>,
+    /// What stood in the way since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// What is known of an authority's transfers beside their ledgers.
+#[derive(Debug, Default)]
+struct Around {
+    followed: BTreeSet<TransferId>,
+    to_confirm: BTreeSet<TransferId>,
+    standings: BTreeMap<AuthorityCode, Standing>,
+    /// Who is responsible by the branches of a forked ledger.
+    by_branches: BTreeMap<TransferId, AuthorityCode>,
+}
+
+impl Around {
+    fn read(
+        tx: &mut dyn Tx,
+        node: &Node,
+        authority: AuthorityCode,
+        transfers: &[Held],
+    ) -> Result<Self, StoreError> {
+        let mut around = Self {
+            followed: ledgers::followed(tx, authority)?,
+            to_confirm: pairs::to_confirm(tx, authority)?,
+            ..Self::default()
+        };
+        let archive = node.archive();
+        for held in transfers {
+            if let Entry::Vacant(free) = around.standings.entry(held.key.counterparty) {
+                free.insert(peers::standing(tx, node, &held.key)?);
+            }
+            if let Some(issue) = archive.newest().filter(|_| held.forked) {
+                let forked = forked(tx, issue.content(), held)?;
+                around.by_branches.insert(held.key.transfer, forked.responsible);
+            }
+        }
+        Ok(around)
+    }
 }
 
 /// A delivery that was refused here.
@@ -142,17 +209,25 @@ pub struct EntryView {
     pub erased: Vec<u64>,
 }
 
-fn transfer_view(node: &Node, held: &Held, followed: &BTreeSet<TransferId>, now: Instant) -> TransferView {
-    let clocks = clocks(node, held, followed);
+/// A ledger that is not reconciled since a restore is shown as this authority's own. Implements: RCV-011
+fn transfer_view(node: &Node, held: &Held, around: &Around, now: Instant) -> TransferView {
+    let clocks = clocks(node, held, &around.followed);
+    let transfer = held.key.transfer;
+    let not_reconciled = around.standings.get(&held.key.counterparty) == Some(&Standing::Restored);
+    let by_branches = around.by_branches.get(&transfer).copied();
+    let responsible = by_branches.unwrap_or_else(|| held.ledger.responsible());
     let view = |due: Due| DueView { overdue: due.is_overdue(now), due };
     TransferView {
-        transfer: held.key.transfer,
+        transfer,
         originating: held.ledger.terms.originating,
         receiving: held.ledger.terms.receiving,
         stage: held.ledger.stage(),
-        responsible: held.ledger.responsible(),
+        responsible: if not_reconciled { held.key.hosted } else { responsible },
         as_of: held.ledger.head,
         forked: held.forked,
+        overdue: not_reconciled || clocks.due.iter().any(|due| due.is_overdue(now)),
+        not_reconciled,
+        to_confirm: around.to_confirm.contains(&transfer),
         due: clocks.due.into_iter().map(view).collect(),
         not_computable: clocks.not_computable,
     }
@@ -184,6 +259,16 @@ fn letter_view(letter: Letter, team: &str) -> LetterView {
     }
 }
 
+fn peer_view(known: KnownPair, incarnation: u64) -> Option<PeerView> {
+    let standing = known.pair.standing(incarnation);
+    (standing != Standing::Level).then_some(PeerView {
+        authority: known.counterparty,
+        standing,
+        reconciled_at: known.reconciled_at,
+        failure: known.failure,
+    })
+}
+
 /// Pairs of transfers that were accepted under one responsibility and one epoch.
 fn accepted_twice(transfers: &[Held]) -> Vec<[TransferId; 2]> {
     let mut first: BTreeMap<(ResponsibilityId, u64), TransferId> = BTreeMap::new();
@@ -202,13 +287,15 @@ fn accepted_twice(transfers: &[Held]) -> Vec<[TransferId; 2]> {
 /// Everything of one authority: its cases with their review dates, clocks that ran out, and what needs a
 /// person. Implements: CLK-005, LED-013, LED-014, DLV-009
 pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, OfficeError> {
+    let in_job = node.clone();
     let read = node.store().read(move |tx| {
         let transfers = ledgers::of_hosted(tx, authority)?;
         let letters = (outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?);
-        let followed = ledgers::followed(tx, authority)?;
-        Ok((transfers, followed, letters, officers::refused(tx, authority)?))
+        let around = Around::read(tx, &in_job, authority, &transfers)?;
+        let looked_at = (officers::refused(tx, authority)?, pairs::of_hosted(tx, authority)?);
+        Ok((transfers, around, letters, looked_at))
     });
-    let (transfers, followed, (proposals, letters), refused) = read.await?;
+    let (transfers, around, (proposals, letters), (refused, pairs)) = read.await?;
     let now = node.now();
     let (dead, waiting): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.dead);
     let decision = |proposal: Proposal| DecisionView {
@@ -223,12 +310,13 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
     let team = record.map_or_else(String::new, |record| record.team.name.clone());
     Ok(ListView {
         authority,
-        transfers: transfers.iter().map(|held| transfer_view(node, held, &followed, now)).collect(),
+        transfers: transfers.iter().map(|held| transfer_view(node, held, &around, now)).collect(),
         proposed: proposals.into_iter().map(decision).collect(),
         outbox: waiting.into_iter().map(|letter| letter_view(letter, &team)).collect(),
         refused: dead.into_iter().map(|letter| letter_view(letter, &team)).collect(),
         refused_here: refused.into_iter().map(refused_view).collect(),
         accepted_twice: accepted_twice(&transfers),
+        peers: pairs.into_iter().filter_map(|known| peer_view(known, node.incarnation())).collect(),
     })
 }
 
@@ -238,16 +326,18 @@ pub async fn show(
     authority: AuthorityCode,
     transfer: TransferId,
 ) -> Result<EntryView, OfficeError> {
+    let in_job = node.clone();
     let read = node.store().read(move |tx| {
         let held = ledgers::of_transfer(tx, transfer)?.into_iter().find(|held| held.key.hosted == authority);
         let Some(held) = held else { return Ok(None) };
         let entries = ledgers::entries(tx, &held.key, 0, u64::MAX)?;
-        Ok(Some((held, entries, ledgers::followed(tx, authority)?)))
+        let around = Around::read(tx, &in_job, authority, std::slice::from_ref(&held))?;
+        Ok(Some((held, entries, around)))
     });
-    let (held, entries, followed) = read.await?.ok_or(OfficeError::UnknownTransfer(authority, transfer))?;
+    let (held, entries, around) = read.await?.ok_or(OfficeError::UnknownTransfer(authority, transfer))?;
     let erased = entries.iter().filter(|entry| matches!(entry.body(), Body::Erased { .. }));
     Ok(EntryView {
-        transfer: transfer_view(node, &held, &followed, node.now()),
+        transfer: transfer_view(node, &held, &around, node.now()),
         erased: erased.map(|entry| entry.header().sequence).collect(),
         entries: entries.iter().map(|entry| entry.to_json().into_value()).collect(),
     })

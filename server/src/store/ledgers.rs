@@ -290,12 +290,63 @@ pub fn keep_peer_head(tx: &mut dyn Tx, key: &LedgerKey, head: &Envelope<Head>) -
 pub fn peer_heads(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Envelope<Head>>, StoreError> {
     const SQL: &str = "SELECT document FROM signed_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
                        ORDER BY signed_at, point";
-    let broken = StoreError::Corrupt("a stored head");
-    let read = |row: &Row| {
-        let json = Json::decode(row.text(0)?.as_bytes(), &Limits::COLLECTION).map_err(|_| broken.clone())?;
-        Envelope::read(&json).map_err(|_| broken.clone())
-    };
-    tx.rows(SQL, &key.values())?.iter().map(read).collect()
+    tx.rows(SQL, &key.values())?.iter().map(stored_head).collect()
+}
+
+/// The place of the newest head that the peer signed.
+pub fn newest_peer_head(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Option<u64>, StoreError> {
+    const SQL: &str = "SELECT document FROM signed_head WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+                       ORDER BY signed_at DESC, point DESC LIMIT 1";
+    let rows = tx.rows(SQL, &key.values())?;
+    let head = rows.first().map(stored_head).transpose()?;
+    Ok(head.map(|head| head.content().sequence))
+}
+
+/// The digest of the header at a place.
+pub fn header_digest_at(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    sequence: u64,
+) -> Result<Option<Digest>, StoreError> {
+    const SQL: &str = "SELECT header_digest FROM entry WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+                       AND sequence = ?4";
+    let [hosted, counterparty, transfer] = key.values();
+    let rows = tx.rows(SQL, &[hosted, counterparty, transfer, place(sequence)?.into()])?;
+    rows.first().map(|row| row.parsed(0)).transpose()
+}
+
+/// Ids of the entries from a place on, with their places.
+pub fn ids_from(tx: &mut dyn Tx, key: &LedgerKey, from: u64) -> Result<Vec<(EntryId, i64)>, StoreError> {
+    const SQL: &str = "SELECT id, sequence FROM entry WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+                       AND sequence >= ?4 ORDER BY sequence";
+    let [hosted, counterparty, transfer] = key.values();
+    let rows = tx.rows(SQL, &[hosted, counterparty, transfer, place(from)?.into()])?;
+    rows.iter().map(|row| Ok((row.parsed(0)?, row.integer(1)?))).collect()
+}
+
+/// Whether an entry that is kept as evidence of a fork has this header.
+pub fn is_in_a_branch(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    header_digest: &Digest,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM branch_entry WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
+                       AND header_digest = ?4";
+    let [hosted, counterparty, transfer] = key.values();
+    let rows = tx.rows(SQL, &[hosted, counterparty, transfer, header_digest.to_string().into()])?;
+    Ok(!rows.is_empty())
+}
+
+/// The authorities with which a hosted one shares a ledger.
+pub fn partners(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<BTreeSet<AuthorityCode>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT counterparty FROM ledger WHERE hosted = ?1";
+    tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(|row| row.parsed(0)).collect()
+}
+
+fn stored_head(row: &Row) -> Result<Envelope<Head>, StoreError> {
+    const BROKEN: StoreError = StoreError::Corrupt("a stored head");
+    let json = Json::decode(row.text(0)?.as_bytes(), &Limits::COLLECTION).map_err(|_| BROKEN)?;
+    Envelope::read(&json).map_err(|_| BROKEN)
 }
 
 /// Heads for the digest of a reconciliation.

@@ -7,6 +7,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../../migrations/0002_officers.sql")),
     (3, include_str!("../../migrations/0003_entry_ids.sql")),
     (4, include_str!("../../migrations/0004_peer_heads.sql")),
+    (5, include_str!("../../migrations/0005_pairs.sql")),
 ];
 
 pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {

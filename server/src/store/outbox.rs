@@ -94,6 +94,30 @@ pub fn enqueue(
     tx.exec(SQL, &values).map(|_| ())
 }
 
+/// An entry that the peer lacks is to be delivered, unless it is queued already or an officer has to look.
+pub fn enqueue_missing(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    (id, place): (EntryId, i64),
+    now: Instant,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "INSERT INTO outbox (hosted, counterparty, transfer, id, task, place, state, attempts, next_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', 0, ?7) \
+                       ON CONFLICT (hosted, counterparty, transfer, id) DO NOTHING";
+    let [hosted, counterparty, transfer] = key.values();
+    let code = Task::Deliver.code();
+    let values = [
+        hosted,
+        counterparty,
+        transfer,
+        id.to_string().into(),
+        code.into(),
+        place.into(),
+        now.milliseconds().into(),
+    ];
+    Ok(tx.exec(SQL, &values)? == 1)
+}
+
 /// The rows that may be sent now: the first of each ledger, if its time has come.
 ///
 /// A dead delivery holds back what follows it, as the peer could not take it; a dead decision doesn't.

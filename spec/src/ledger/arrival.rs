@@ -10,6 +10,7 @@ use super::evidence::check_outcome;
 use super::{Ledger, apply, fork};
 use crate::body::check_entry;
 use crate::canonical::ShapeError;
+use crate::digest::Digest;
 use crate::directory::Directory;
 use crate::entry::{Body, Entry, EntryType, HeadRef};
 use crate::envelope::Envelope;
@@ -64,6 +65,12 @@ pub trait Holdings {
     fn is_used_elsewhere(&mut self, id: EntryId) -> Result<bool, Self::Fault>;
     /// The entry at a place.
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault>;
+    /// Whether an entry that is kept as evidence of a fork has this header.
+    fn is_in_a_branch(&mut self, header_digest: &Digest) -> Result<bool, Self::Fault>;
+    /// Whether the pair's standing allows to append what is proposed; see [`Standing::may_append`].
+    ///
+    /// [`Standing::may_append`]: crate::pair::Standing::may_append
+    fn may_append(&mut self) -> Result<bool, Self::Fault>;
 }
 
 /// An entry whose digest, body and signature are right. Made by [`Arrival::sent`] and [`Arrival::fetched`] only.
@@ -166,6 +173,9 @@ pub fn rule<H: Holdings>(desk: &Desk<'_>, arrival: &Arrival, holdings: &mut H) -
         return Ok(Ruling::refuse(Problem::new(ProblemType::IdReused)));
     }
     let ledger = held.as_ref().map(|(ledger, _)| ledger);
+    if is_proposed(desk, arrival, ledger) && !holdings.may_append()? {
+        return Ok(Ruling::refuse(Problem::new(ProblemType::PairSuspended)));
+    }
     Ok(judge(desk, arrival, ledger).unwrap_or_else(|error| {
         let problem = error.problem();
         let told = problem.registered() == Some(ProblemType::SequenceConflict);
@@ -209,7 +219,9 @@ fn known_id<H: Holdings>(
     Ok(if ordered { None } else { reused() })
 }
 
-/// Implements: RCV-013
+/// An entry that carries a branch of a forked ledger on is kept with it, refused as it is.
+///
+/// Implements: RCV-012, RCV-013
 fn out_of_place<H: Holdings>(
     desk: &Desk<'_>,
     arrival: &Arrival,
@@ -220,20 +232,42 @@ fn out_of_place<H: Holdings>(
     let head = held.map(|(ledger, _)| ledger.head);
     let next = head.map_or(0, |head: HeadRef| head.sequence + 1);
     let refuse = |kind| Some(Ruling::refuse(Problem::new(kind).head(head)));
+    let Some((ledger, forked)) = held else {
+        return Ok(if sequence > next { refuse(ProblemType::SequenceGap) } else { None });
+    };
+    let fork = || Some(Ruling::Fork { problem: Problem::new(ProblemType::Forked).head(head) });
+    if *forked && carries_a_branch_on(desk, arrival, ledger, holdings)? {
+        return Ok(fork());
+    }
     if sequence > next {
         return Ok(refuse(ProblemType::SequenceGap));
     }
-    let Some((ledger, forked)) = held else { return Ok(None) };
     if sequence == next {
         return Ok(if *forked { refuse(ProblemType::Forked) } else { None });
     }
     let ours = holdings.entry_at(sequence)?;
-    let fork =
+    let proven =
         ours.and_then(|ours| fork::proven_by(&ours, &arrival.entry, ledger.terms.receiving, desk.directory));
-    Ok(match fork {
-        Some(_) => Some(Ruling::Fork { problem: Problem::new(ProblemType::Forked).head(head) }),
-        None => refuse(ProblemType::SequenceConflict),
-    })
+    Ok(if proven.is_some() { fork() } else { refuse(ProblemType::SequenceConflict) })
+}
+
+fn carries_a_branch_on<H: Holdings>(
+    desk: &Desk<'_>,
+    arrival: &Arrival,
+    ledger: &Ledger,
+    holdings: &mut H,
+) -> Result<bool, H::Fault> {
+    let Some(previous) = arrival.entry.header().previous else { return Ok(false) };
+    Ok(holdings.is_in_a_branch(&previous)?
+        && fork::bears_the_sequencers_signature(&arrival.entry, ledger.terms.receiving, desk.directory))
+}
+
+/// Whether the entry asks us, as the sequencer, to append it: only the other party proposes, and what carries
+/// any receipt is a delivery.
+fn is_proposed(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> bool {
+    let header = arrival.entry.header();
+    let sequencer = ledger.map_or(header.recipient, |ledger| ledger.terms.receiving);
+    desk.party == sequencer && arrival.entry.receipts().is_empty() && header.author != desk.party
 }
 
 /// The pure rules, and this party's receipt. Implements: RCP-004, RCP-005, RCP-008
@@ -241,8 +275,7 @@ fn judge(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Result<
     let entry = &arrival.entry;
     let sequencer = ledger.map_or(entry.header().recipient, |ledger| ledger.terms.receiving);
     if desk.party == sequencer && entry.receipt_by(desk.party).is_none() {
-        // Only the other party proposes, and what carries any receipt is a delivery.
-        let proposal = entry.receipts().is_empty() && entry.header().author != desk.party;
+        let proposal = is_proposed(desk, arrival, ledger);
         return if proposal { proposed(desk, arrival, ledger) } else { Err(AppendError::ReceiptMissing) };
     }
     if arrival.proposal.is_some() && !matches!(entry.body(), Body::Erased { .. }) {
@@ -283,17 +316,20 @@ mod tests {
     use crate::example::{self, Story, code, instant, signing_key};
 
     /// What one party holds: the entries of a story.
-    struct Copy<'a>(&'a Story);
+    struct Copy<'a> {
+        story: &'a Story,
+        may_append: bool,
+    }
 
     impl Holdings for Copy<'_> {
         type Fault = std::convert::Infallible;
 
         fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, Self::Fault> {
-            Ok(Some((self.0.ledger().clone(), false)))
+            Ok(Some((self.story.ledger().clone(), false)))
         }
 
         fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, Self::Fault> {
-            Ok(self.0.entries().iter().find(|entry| entry.header().id == id).cloned())
+            Ok(self.story.entries().iter().find(|entry| entry.header().id == id).cloned())
         }
 
         fn is_used_elsewhere(&mut self, _: EntryId) -> Result<bool, Self::Fault> {
@@ -301,7 +337,15 @@ mod tests {
         }
 
         fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault> {
-            Ok(self.0.entries().iter().find(|entry| entry.header().sequence == sequence).cloned())
+            Ok(self.story.entries().iter().find(|entry| entry.header().sequence == sequence).cloned())
+        }
+
+        fn is_in_a_branch(&mut self, _: &Digest) -> Result<bool, Self::Fault> {
+            Ok(false)
+        }
+
+        fn may_append(&mut self) -> Result<bool, Self::Fault> {
+            Ok(self.may_append)
         }
     }
 
@@ -315,14 +359,37 @@ mod tests {
         let (directory, key) = (example::directory(), signing_key(party));
         let now = instant("2026-11-25T09:00:00Z");
         let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
-        let ruling = match come(entry, &desk) {
-            Ok(arrival) => rule(&desk, &arrival, &mut Copy(story)).unwrap_or_else(|never| match never {}),
-            Err(problem) => return problem.registered(),
-        };
-        match ruling {
+        match come(entry, &desk) {
+            Ok(arrival) => judged(&desk, &arrival, &mut Copy { story, may_append: true }),
+            Err(problem) => problem.registered(),
+        }
+    }
+
+    fn judged(desk: &Desk<'_>, arrival: &Arrival, copy: &mut Copy<'_>) -> Option<ProblemType> {
+        match rule(desk, arrival, copy).unwrap_or_else(|never| match never {}) {
             Ruling::Refuse { problem } | Ruling::Fork { problem } => problem.registered(),
             _ => None,
         }
+    }
+
+    #[test]
+    fn a_pair_that_has_to_reconcile_takes_deliveries_and_repeats_and_no_proposal() {
+        let story = Story::offered();
+        let (directory, now) = (example::directory(), instant("2026-11-25T09:00:00Z"));
+        let told = |party: &str, entry: Entry| {
+            let key = signing_key(party);
+            let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
+            let arrival = Arrival::sent(entry, &desk).unwrap();
+            judged(&desk, &arrival, &mut Copy { story: &story, may_append: false })
+        };
+        let proposal = story.draft(E::Withdraw, "373", &signing_key("373"), example::body(E::Withdraw));
+        assert_eq!(told("330", proposal.clone()), Some(ProblemType::PairSuspended));
+        let receipted = proposal.clone().with_receipt(story.receipt(&proposal, "330"));
+        assert_eq!(told("330", receipted), None, "the other party brings back what we receipted");
+        assert_eq!(told("330", story.entries()[0].clone().without_receipts()), None, "a repeat");
+        let decline = story.draft(E::Decline, "330", &signing_key("330"), example::body(E::Decline));
+        let delivered = decline.clone().with_receipt(story.receipt(&decline, "330"));
+        assert_eq!(told("373", delivered), None);
     }
 
     #[test]

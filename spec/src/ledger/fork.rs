@@ -57,6 +57,24 @@ pub fn proven_by(a: &Entry, b: &Entry, receiving: AuthorityCode, directory: &Dir
     (one_place && two_headers && both).then(|| Fork { sequence: left.sequence, heads: [point(a), point(b)] })
 }
 
+/// The further branches that kept entries form, each in order from the place where it parts.
+///
+/// An entry goes to the branch that ends with its predecessor; any other begins a branch of its own.
+pub fn branches(mut kept: Vec<Entry>) -> Vec<Vec<Entry>> {
+    kept.sort_by_key(|entry| entry.header().sequence);
+    let mut branches: Vec<Vec<Entry>> = Vec::new();
+    for entry in kept {
+        let carried_on = branches.iter_mut().find(|branch| {
+            branch.last().map(|last| last.header_digest()) == entry.header().previous
+        });
+        match carried_on {
+            Some(branch) => branch.push(entry),
+            None => branches.push(vec![entry]),
+        }
+    }
+    branches
+}
+
 /// When responsibility passed in a branch of a forked ledger, if any branch holds a valid accept.
 ///
 /// `trunk` is the ledger before the branches part (`None` when they part at the offer); each branch is its

@@ -88,6 +88,14 @@ impl Holdings for Held<'_> {
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault> {
         Ok(self.entries.iter().find(|entry| entry.header().sequence == sequence).cloned())
     }
+
+    fn is_in_a_branch(&mut self, _: &Digest) -> Result<bool, Self::Fault> {
+        Ok(false)
+    }
+
+    fn may_append(&mut self) -> Result<bool, Self::Fault> {
+        Ok(true)
+    }
 }
 
 /// A body that fits wherever its entry comes to stand.

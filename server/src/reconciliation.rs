@@ -1,0 +1,190 @@
+//! Brings the ledgers of a pair of authorities level: what one copy lacks is fetched or sent, and what
+//! contradicts is kept as evidence.
+//!
+//! Each peer is looked at once a day and after each start: one signed count and digest ends the check when
+//! nothing differs. After a restore on either side, or when a peer's head went back, the heads are read to
+//! their end, and until that is done nothing is appended to the pair's ledgers. Peers don't wait for each
+//! other.
+
+mod compare;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use cme_client::{ClientError, RetryPolicy};
+use cme_spec::directory::Availability;
+use cme_spec::envelope::Signed;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::instant::Instant;
+use cme_spec::pair::Standing;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use self::compare::reconcile;
+use crate::node::Node;
+use crate::random;
+use crate::store::{StoreError, ledgers, outbox, pairs};
+
+/// How often the pairs are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Seconds after which a pair is reconciled again: well within the day that the text allows.
+const AGAIN_SECONDS: i64 = 20 * 3_600;
+/// Pairs that are reconciled at one time.
+const AT_ONCE_MAX: usize = 8;
+/// First pause after a failure, and the longest.
+const RETRY: RetryPolicy =
+    RetryPolicy { first: Duration::from_secs(1), ceiling: Duration::from_mins(10), attempts_max: 1 };
+
+/// What a reconciliation came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Entries fetched from the peer.
+    pub fetched: u64,
+    /// Entries queued for the peer.
+    pub queued: u64,
+    /// Ledgers that still differ: the next round looks at them.
+    pub differing: u64,
+}
+
+/// Why two authorities could not reconcile now.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreconciled {
+    /// The peer did not answer as it should.
+    #[error(transparent)]
+    Peer(#[from] ClientError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The authority is not hosted here, or the peer is not in the directory.
+    #[error("not hosted here any more")]
+    NotHosted,
+    /// The answer comes from a server that the peer has replaced.
+    #[error("the answer is of an earlier incarnation of the peer")]
+    Stale,
+    /// The peer's list of heads doesn't end.
+    #[error("the peer's list of heads has no end")]
+    Endless,
+}
+
+type Who = (AuthorityCode, AuthorityCode);
+
+/// What this process remembers of its rounds.
+#[derive(Default)]
+struct Rounds {
+    done_since_start: BTreeSet<Who>,
+    under_way: BTreeSet<Who>,
+    failures: HashMap<Who, (u32, Instant)>,
+}
+
+/// Reconciles with every peer until `stop` turns true. Implements: RCV-007
+pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
+    let mut rounds = Rounds::default();
+    let mut tasks: JoinSet<(Who, bool)> = JoinSet::new();
+    while !*stop.borrow() {
+        match due(&node, &rounds).await {
+            Ok(all) => {
+                for who in all.into_iter().take(AT_ONCE_MAX.saturating_sub(tasks.len())) {
+                    rounds.under_way.insert(who);
+                    let node = node.clone();
+                    tasks.spawn(async move { (who, round(&node, who).await) });
+                }
+            }
+            Err(StoreError::Busy) => {}
+            Err(error) => tracing::error!(%error, "the pairs can't be read"),
+        }
+        tokio::select! {
+            () = node.reconcile_asked() => {}
+            Some(Ok((who, level))) = tasks.join_next() => rounds.end(who, level, node.now()),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = stop.changed() => break,
+        }
+    }
+    // A round that is cut off is made again after the next start.
+    tasks.shutdown().await;
+}
+
+impl Rounds {
+    fn end(&mut self, who: Who, level: bool, now: Instant) {
+        self.under_way.remove(&who);
+        if level {
+            self.done_since_start.insert(who);
+            self.failures.remove(&who);
+        } else {
+            let failures = self.failures.get(&who).map_or(1, |(failures, _)| failures.saturating_add(1));
+            let pause = RETRY.pause(failures, random::spread()).as_millis();
+            let next = now.milliseconds().saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
+            self.failures.insert(who, (failures, Instant::from_milliseconds(next).unwrap_or(now)));
+        }
+    }
+
+    fn may_begin(&self, who: Who, now: Instant) -> bool {
+        !self.under_way.contains(&who) && self.failures.get(&who).is_none_or(|(_, next)| *next <= now)
+    }
+}
+
+/// The pairs to be reconciled now, those first in which nothing can be appended.
+async fn due(node: &Node, rounds: &Rounds) -> Result<Vec<Who>, StoreError> {
+    let (now, incarnation) = (node.now(), node.incarnation());
+    let mut due: BTreeMap<bool, Vec<Who>> = BTreeMap::new();
+    for code in node.all_hosted().map(|hosted| hosted.code).collect::<Vec<_>>() {
+        let read = node.store().read(move |tx| Ok((pairs::of_hosted(tx, code)?, ledgers::partners(tx, code)?)));
+        let (known, partners) = read.await?;
+        let known: BTreeMap<_, _> = known.into_iter().map(|known| (known.counterparty, known)).collect();
+        let strangers = if incarnation > 1 { connected(node, code) } else { BTreeSet::new() };
+        for peer in partners.iter().chain(known.keys()).chain(&strangers).copied().collect::<BTreeSet<_>>() {
+            let pair = known.get(&peer).map(|known| known.pair).unwrap_or_default();
+            let blocked = pair.standing(incarnation) != Standing::Level;
+            let last = known.get(&peer).and_then(|known| known.reconciled_at);
+            let old = last.is_none_or(|at| at.plus_seconds(AGAIN_SECONDS) <= now);
+            let daily = partners.contains(&peer) && (old || !rounds.done_since_start.contains(&(code, peer)));
+            if (blocked || daily) && rounds.may_begin((code, peer), now) {
+                due.entry(!blocked).or_default().push((code, peer));
+            }
+        }
+    }
+    Ok(due.into_values().flatten().collect())
+}
+
+/// The authorities that a restored one may have shared ledgers with: all that the directory connects.
+fn connected(node: &Node, code: AuthorityCode) -> BTreeSet<AuthorityCode> {
+    let archive = node.archive();
+    let authorities = archive.newest().map(Signed::content).into_iter().flat_map(|issue| &issue.authorities);
+    authorities
+        .filter(|peer| peer.code != code && peer.base_url.is_some())
+        .filter(|peer| peer.availability == Availability::Available)
+        .map(|peer| peer.code)
+        .collect()
+}
+
+/// One round with one peer; tells whether the two are level.
+async fn round(node: &Node, (hosted, peer): Who) -> bool {
+    let outcome = reconcile(node, hosted, peer).await;
+    let (noted, level) = match &outcome {
+        Ok(done) => {
+            if *done != Reconciled::default() {
+                let Reconciled { fetched, queued, differing } = *done;
+                tracing::warn!(authority = %hosted, %peer, fetched, queued, differing, "copies differed");
+            }
+            (None, done.differing == 0)
+        }
+        Err(error) => {
+            tracing::warn!(authority = %hosted, %peer, %error, "not reconciled yet");
+            (Some(error.to_string()), false)
+        }
+    };
+    let now = node.now();
+    let saved = node.store().write(move |tx| {
+        let pair = pairs::find(tx, hosted, peer)?;
+        pairs::keep(tx, hosted, peer, &pair)?;
+        if level {
+            outbox::hasten(tx, hosted, peer, now)?;
+            return pairs::note_tried(tx, hosted, peer, Ok(now));
+        }
+        pairs::note_tried(tx, hosted, peer, Err(noted.as_deref().unwrap_or("copies differ")))
+    });
+    if let Err(error) = saved.await {
+        tracing::error!(%error, "what became of a reconciliation could not be noted");
+    }
+    node.wake_outbox();
+    level
+}
