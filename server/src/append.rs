@@ -8,15 +8,15 @@ use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant};
-use cme_spec::ledger::{Ledger, Stage};
 use cme_spec::ledger::arrival::{self, Arrival, Desk, Holdings, Ruling};
+use cme_spec::ledger::{Ledger, Stage};
 use cme_spec::pair::Standing;
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
 use crate::node::{Hosted, Node};
-use crate::store::ledgers::{self, LedgerKey};
 use crate::peers;
+use crate::store::ledgers::{self, LedgerKey};
 use crate::store::{StoreError, Tx, officers, outbox, pairs};
 
 /// The two parties of an entry, as this deployment sees them.

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cme_spec::directory::Freshness;
 use cme_spec::envelope::Signed;
+use cme_spec::ids::AuthorityCode;
+use cme_spec::pair::Standing;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,7 +14,7 @@ use serde::Serialize;
 
 use crate::node::Node;
 use crate::office::clocks;
-use crate::store::{StoreError, ledgers, officers, outbox};
+use crate::store::{StoreError, ledgers, officers, outbox, pairs};
 
 /// Looks at a deployment.
 pub struct Health {
@@ -43,6 +45,43 @@ struct StageLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AuthorityLabel {
     authority: String,
+}
+
+/// What a restore leaves behind, by authority.
+struct Recovery {
+    not_level: Family<AuthorityLabel, Gauge>,
+    to_confirm: Family<AuthorityLabel, Gauge>,
+    forked: Family<AuthorityLabel, Gauge>,
+}
+
+impl Recovery {
+    fn register(registry: &mut Registry) -> Self {
+        let mut family = |name: &str, help: &str| {
+            let family = Family::<AuthorityLabel, Gauge>::default();
+            registry.register(name, help, family.clone());
+            family
+        };
+        Self {
+            not_level: family("peers_not_level", "Peers with which an authority has to reconcile first"),
+            to_confirm: family("to_confirm", "Cases that a restore touched, for an officer to confirm"),
+            forked: family("forked", "Ledgers of which a fork was proven"),
+        }
+    }
+
+    async fn count(&self, node: &Node, code: AuthorityCode) -> Result<(), StoreError> {
+        let (incarnation, label) = (node.incarnation(), AuthorityLabel { authority: code.to_string() });
+        let read = node.store().read(move |tx| {
+            let known = pairs::of_hosted(tx, code)?;
+            let apart = known.iter().filter(|known| known.pair.standing(incarnation) != Standing::Level);
+            Ok((apart.count(), pairs::to_confirm(tx, code)?.len(), ledgers::count_forked(tx, code)?))
+        });
+        let (apart, touched, forked) = read.await?;
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.not_level.get_or_create(&label).set(number(apart));
+        self.to_confirm.get_or_create(&label).set(number(touched));
+        self.forked.get_or_create(&label).set(forked);
+        Ok(())
+    }
 }
 
 impl Health {
@@ -96,6 +135,7 @@ impl Health {
             "Deliveries of peers that were refused here, for an officer to look at",
             refused_here.clone(),
         );
+        let recovery = Recovery::register(&mut registry);
         let issue = Gauge::<i64>::default();
         registry.register("directory_issue", "Directory issue in use", issue.clone());
 
@@ -111,6 +151,7 @@ impl Health {
                 Ok((ledgers::count_by_stage(tx, code)?, open, officers::count_refused(tx, code)?))
             });
             let (stages, (open, followed), stopped) = read.await?;
+            recovery.count(&self.node, code).await?;
             refused_here.get_or_create(&AuthorityLabel { authority: code.to_string() }).set(stopped);
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);

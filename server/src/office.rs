@@ -9,6 +9,7 @@ mod confirming;
 mod error;
 mod export;
 mod forking;
+mod linking;
 mod offering;
 mod resolving;
 mod view;
@@ -26,7 +27,8 @@ pub use self::clocks::clocks;
 pub use self::confirming::confirm;
 pub use self::error::OfficeError;
 pub use self::export::export;
-pub use self::offering::{Link, OfferDecision, offer};
+pub use self::linking::Link;
+pub use self::offering::{OfferDecision, offer};
 pub use self::resolving::{Resolution, resolve};
 pub use self::view::{
     DecisionView, DueView, EntryView, LetterView, ListView, PeerView, RefusedView, TransferView, list, show,

@@ -127,7 +127,8 @@ async fn due(node: &Node, rounds: &Rounds) -> Result<Vec<Who>, StoreError> {
     let (now, incarnation) = (node.now(), node.incarnation());
     let mut due: BTreeMap<bool, Vec<Who>> = BTreeMap::new();
     for code in node.all_hosted().map(|hosted| hosted.code).collect::<Vec<_>>() {
-        let read = node.store().read(move |tx| Ok((pairs::of_hosted(tx, code)?, ledgers::partners(tx, code)?)));
+        let read =
+            node.store().read(move |tx| Ok((pairs::of_hosted(tx, code)?, ledgers::partners(tx, code)?)));
         let (known, partners) = read.await?;
         let known: BTreeMap<_, _> = known.into_iter().map(|known| (known.counterparty, known)).collect();
         let strangers = if incarnation > 1 { connected(node, code) } else { BTreeSet::new() };
@@ -157,34 +158,38 @@ fn connected(node: &Node, code: AuthorityCode) -> BTreeSet<AuthorityCode> {
 }
 
 /// One round with one peer; tells whether the two are level.
-async fn round(node: &Node, (hosted, peer): Who) -> bool {
-    let outcome = reconcile(node, hosted, peer).await;
-    let (noted, level) = match &outcome {
-        Ok(done) => {
-            if *done != Reconciled::default() {
-                let Reconciled { fetched, queued, differing } = *done;
-                tracing::warn!(authority = %hosted, %peer, fetched, queued, differing, "copies differed");
-            }
-            (None, done.differing == 0)
-        }
-        Err(error) => {
-            tracing::warn!(authority = %hosted, %peer, %error, "not reconciled yet");
-            (Some(error.to_string()), false)
-        }
-    };
-    let now = node.now();
-    let saved = node.store().write(move |tx| {
-        let pair = pairs::find(tx, hosted, peer)?;
-        pairs::keep(tx, hosted, peer, &pair)?;
-        if level {
-            outbox::hasten(tx, hosted, peer, now)?;
-            return pairs::note_tried(tx, hosted, peer, Ok(now));
-        }
-        pairs::note_tried(tx, hosted, peer, Err(noted.as_deref().unwrap_or("copies differ")))
-    });
-    if let Err(error) = saved.await {
+async fn round(node: &Node, who: Who) -> bool {
+    let outcome = reconcile(node, who.0, who.1).await;
+    tell(who, &outcome);
+    let level = matches!(outcome, Ok(done) if done.differing == 0);
+    let failure = outcome.err().map_or_else(|| "copies differ".to_owned(), |error| error.to_string());
+    let saved = note(node, who, if level { Ok(node.now()) } else { Err(failure) }).await;
+    if let Err(error) = saved {
         tracing::error!(%error, "what became of a reconciliation could not be noted");
     }
     node.wake_outbox();
     level
+}
+
+fn tell((authority, peer): Who, outcome: &Result<Reconciled, Unreconciled>) {
+    match outcome {
+        Ok(done) if *done == Reconciled::default() => {}
+        Ok(Reconciled { fetched, queued, differing }) => {
+            tracing::warn!(%authority, %peer, fetched, queued, differing, "copies differed");
+        }
+        Err(error) => tracing::warn!(%authority, %peer, %error, "not reconciled yet"),
+    }
+}
+
+async fn note(node: &Node, (hosted, peer): Who, outcome: Result<Instant, String>) -> Result<(), StoreError> {
+    let noted = node.store().write(move |tx| {
+        let pair = pairs::find(tx, hosted, peer)?;
+        pairs::keep(tx, hosted, peer, &pair)?;
+        if let Ok(now) = outcome {
+            // What waited for the pair is sent now.
+            outbox::hasten(tx, hosted, peer, now)?;
+        }
+        pairs::note_tried(tx, hosted, peer, outcome.as_ref().map(|now| *now).map_err(String::as_str))
+    });
+    noted.await
 }

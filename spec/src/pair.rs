@@ -240,7 +240,11 @@ mod tests {
         assert_eq!(pair.standing(1), Standing::Suspended);
         let later = pair.doubted();
         assert_eq!(later.reconciled(1, 1, Some(1)).standing(1), Standing::Suspended);
-        assert_eq!(later.reconciled(1, 1, None).standing(1), Standing::Suspended, "the peer still lacks some");
+        assert_eq!(
+            later.reconciled(1, 1, None).standing(1),
+            Standing::Suspended,
+            "the peer still lacks some"
+        );
         assert_eq!(later.reconciled(1, 1, Some(2)).standing(1), Standing::Level);
         let ahead = pair.reconciled(1, 1, Some(9)).doubted();
         assert_eq!(ahead.standing(1), Standing::Suspended, "no doubt is settled before it is there");

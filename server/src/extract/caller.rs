@@ -1,8 +1,8 @@
 //! Who calls whom: the proof that a handler needs before it looks at anything.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;

@@ -59,9 +59,8 @@ pub(crate) async fn list_entries(
         directory_issue: caller.directory()?.issue,
     };
     let head = caller.signer()?.head(&held.ledger, held.key.hosted, told).to_json();
-    let branch = |entries: &Vec<Entry>| {
-        Json::object([("entries", Json::array(entries.iter().map(Entry::to_json)))])
-    };
+    let branch =
+        |entries: &Vec<Entry>| Json::object([("entries", Json::array(entries.iter().map(Entry::to_json)))]);
     let forks = fork::branches(branches).iter().map(branch).collect();
     Ok(ok(&EntryPage { entries: page, more, head, forks }))
 }

@@ -37,7 +37,8 @@ pub(super) fn forked(tx: &mut dyn Tx, directory: &Directory, held: &Held) -> Res
         let branches = [&main[before..], &branch[..]];
         accepted |= fork::accepted_at(trunk.as_ref(), &branches, directory).is_some();
     }
-    let longest = further.iter().filter_map(|branch| branch.last()).max_by_key(|entry| entry.header().sequence);
+    let longest =
+        further.iter().filter_map(|branch| branch.last()).max_by_key(|entry| entry.header().sequence);
     let other_end = longest.ok_or(StoreError::Corrupt("a fork without a further branch"))?;
     let terms = &held.ledger.terms;
     Ok(Forked {

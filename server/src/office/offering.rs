@@ -3,45 +3,20 @@
 use cme_spec::body::Offer;
 use cme_spec::canonical::Json;
 use cme_spec::codes::ClockClass;
-use cme_spec::directory::{Availability, Directory};
-use cme_spec::entry::{Entry, EntryType, HeadRef, Header, LedgerPoint, PROTOCOL, ResponsibilityRef};
+use cme_spec::directory::Availability;
+use cme_spec::entry::{Entry, EntryType, Header, PROTOCOL, ResponsibilityRef};
 use cme_spec::envelope::Signed;
 use cme_spec::facts::clock_class_for;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
 
-use super::forking::forked;
+use super::linking::{Begun, Link, linked};
 use super::{Decided, DecidedStatus, OfficeError, complete, propose, salted};
 use crate::node::Node;
 use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::{StoreError, Tx, outbox};
-
-/// How an offer follows an earlier transfer of the child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// That one is closed without acceptance, or was accepted by the authority that offers now.
-    PrecededBy(TransferId),
-    /// That one is undecided, and the directory lists its receiving authority as unavailable.
-    Supersedes(TransferId),
-    /// That one is forked, and the authority that offers now is responsible for the child.
-    SuccessorOf(TransferId),
-}
-
-/// What a new ledger begins with.
-struct Begun {
-    responsibility: ResponsibilityRef,
-    preceded_by: Option<LedgerPoint>,
-    supersedes: Option<LedgerPoint>,
-    successor_of: Option<Vec<LedgerPoint>>,
-}
-
-impl Begun {
-    const fn new(responsibility: ResponsibilityRef) -> Self {
-        Self { responsibility, preceded_by: None, supersedes: None, successor_of: None }
-    }
-}
 
 /// A new offer.
 #[derive(Clone, Debug)]
@@ -92,7 +67,6 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
             Ok(begun) => begun,
             Err(error) => return Ok(Err(error)),
         };
-        let responsibility = begun.responsibility;
         let Some(hosted) = node_in_job.hosted(decision.by) else {
             return Ok(Err(OfficeError::NotHosted(decision.by)));
         };
@@ -106,7 +80,7 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
             author: decision.by,
             recipient: decision.to,
             created_at: now,
-            responsibility,
+            responsibility: begun.responsibility,
             clock_class,
             body_digest: body.digest(),
             preceded_by: begun.preceded_by,
@@ -117,11 +91,8 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         if let Err(error) = complete(&entry, &node_in_job) {
             return Ok(Err(error));
         }
-        let replaced = match decision.link {
-            Some(Link::Supersedes(earlier) | Link::SuccessorOf(earlier)) => Some(earlier),
-            _ => None,
-        };
-        let open = offered_already(tx, decision.by, responsibility.id)?;
+        let replaced = decision.link.and_then(Link::replaced);
+        let open = offered_already(tx, decision.by, begun.responsibility.id)?;
         if let Some(open) = open.into_iter().find(|open| Some(*open) != replaced) {
             return Ok(Err(OfficeError::OfferedAlready(open)));
         }
@@ -140,102 +111,6 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         stage: None,
         responsible: decision.by,
     })
-}
-
-/// The responsibility that an offer after `earlier` carries on, if `by` still has it. Implements: ENT-006
-fn follow(
-    tx: &mut dyn Tx,
-    by: AuthorityCode,
-    earlier: TransferId,
-) -> Result<Option<(ResponsibilityRef, LedgerPoint)>, StoreError> {
-    let all = ledgers::of_transfer(tx, earlier)?;
-    let Some(held) = all.into_iter().find(|held| held.key.hosted == by) else { return Ok(None) };
-    let ledger = &held.ledger;
-    let passed = ledger.state.acceptance().is_some();
-    let may = match ledger.stage() {
-        Stage::Upheld | Stage::Redirected | Stage::Withdrawn => true,
-        Stage::Accepted => passed,
-        _ => false,
-    };
-    if !may || held.forked || ledger.responsible() != by {
-        return Ok(None);
-    }
-    Ok(Some((ledger.next_responsibility(), point(earlier, ledger.head))))
-}
-
-/// What an offer begins with that follows an earlier transfer, if it may.
-fn linked(
-    tx: &mut dyn Tx,
-    directory: &Directory,
-    by: AuthorityCode,
-    link: Link,
-) -> Result<Result<Begun, OfficeError>, StoreError> {
-    Ok(match link {
-        Link::PrecededBy(earlier) => match follow(tx, by, earlier)? {
-            Some((responsibility, point)) => {
-                Ok(Begun { preceded_by: Some(point), ..Begun::new(responsibility) })
-            }
-            None => Err(OfficeError::CannotFollow(earlier, by)),
-        },
-        Link::Supersedes(earlier) => match supersede(tx, directory, by, earlier)? {
-            Some((responsibility, point)) => {
-                Ok(Begun { supersedes: Some(point), ..Begun::new(responsibility) })
-            }
-            None => Err(OfficeError::CannotSupersede(earlier)),
-        },
-        Link::SuccessorOf(earlier) => match succeed(tx, directory, by, earlier)? {
-            Some((responsibility, points)) => {
-                Ok(Begun { successor_of: Some(points), ..Begun::new(responsibility) })
-            }
-            None => Err(OfficeError::CannotSucceed(earlier, by)),
-        },
-    })
-}
-
-/// An undecided offer to an authority whose server is gone, with the newest header held of it.
-///
-/// Implements: RCV-015
-fn supersede(
-    tx: &mut dyn Tx,
-    directory: &Directory,
-    by: AuthorityCode,
-    earlier: TransferId,
-) -> Result<Option<(ResponsibilityRef, LedgerPoint)>, StoreError> {
-    let held = ledgers::of_transfer(tx, earlier)?.into_iter().find(|held| held.key.hosted == by);
-    let Some(held) = held.filter(|held| held.ledger.terms.originating == by && !held.forked) else {
-        return Ok(None);
-    };
-    let ledger = &held.ledger;
-    let undecided = [Stage::Offered, Stage::Acknowledged, Stage::Declined, Stage::Contested];
-    let gone = directory.answering(ledger.terms.receiving).map(|peer| peer.availability)
-        == Some(Availability::Unavailable);
-    if !gone || !undecided.contains(&ledger.stage()) {
-        return Ok(None);
-    }
-    Ok(Some((ledger.terms.responsibility, point(earlier, ledger.head))))
-}
-
-/// Both ends of a forked ledger for whose child `by` is responsible. Implements: RCV-014
-fn succeed(
-    tx: &mut dyn Tx,
-    directory: &Directory,
-    by: AuthorityCode,
-    earlier: TransferId,
-) -> Result<Option<(ResponsibilityRef, Vec<LedgerPoint>)>, StoreError> {
-    let held = ledgers::of_transfer(tx, earlier)?.into_iter().find(|held| held.key.hosted == by);
-    let Some(held) = held.filter(|held| held.forked) else { return Ok(None) };
-    let fork = forked(tx, directory, &held)?;
-    if fork.responsible != by {
-        return Ok(None);
-    }
-    let terms = &held.ledger.terms;
-    let epoch = terms.responsibility.epoch + u64::from(fork.accepted);
-    let ends = vec![point(earlier, held.ledger.head), point(earlier, fork.other_end)];
-    Ok(Some((ResponsibilityRef { id: terms.responsibility.id, epoch }, ends)))
-}
-
-fn point(transfer: TransferId, head: HeadRef) -> LedgerPoint {
-    LedgerPoint { transfer, sequence: head.sequence, header_digest: head.header_digest }
 }
 
 /// Transfers of the same responsibility that are still undecided, or on their way. Implements: ENT-007

@@ -23,6 +23,7 @@ use crate::store::{StoreError, Tx};
 
 /// One transfer in a list.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of its own in the officer's list")]
 #[serde(rename_all = "camelCase")]
 pub struct TransferView {
     /// The transfer.

@@ -98,6 +98,13 @@ pub fn count_by_stage(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<(Str
     rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.integer(1)?))).collect()
 }
 
+/// How many ledgers of a hosted authority are forked.
+pub fn count_forked(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<i64, StoreError> {
+    let rows =
+        tx.rows("SELECT COUNT(*) FROM ledger WHERE hosted = ?1 AND forked = 1", &[hosted.as_ref().into()])?;
+    rows.first().ok_or(StoreError::Corrupt("no count"))?.integer(0)
+}
+
 const ENTRY: &str = "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, \
                          erased_at, signature, sequencer_receipt, counter_receipt) \
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -325,11 +332,7 @@ pub fn ids_from(tx: &mut dyn Tx, key: &LedgerKey, from: u64) -> Result<Vec<(Entr
 }
 
 /// Whether an entry that is kept as evidence of a fork has this header.
-pub fn is_in_a_branch(
-    tx: &mut dyn Tx,
-    key: &LedgerKey,
-    header_digest: &Digest,
-) -> Result<bool, StoreError> {
+pub fn is_in_a_branch(tx: &mut dyn Tx, key: &LedgerKey, header_digest: &Digest) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT 1 FROM branch_entry WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 \
                        AND header_digest = ?4";
     let [hosted, counterparty, transfer] = key.values();

@@ -32,11 +32,7 @@ fn pair(row: &Row, first: usize) -> Result<Pair, StoreError> {
 }
 
 /// What is known of a peer; a peer never met is as by default.
-pub fn find(
-    tx: &mut dyn Tx,
-    hosted: AuthorityCode,
-    counterparty: AuthorityCode,
-) -> Result<Pair, StoreError> {
+pub fn find(tx: &mut dyn Tx, hosted: AuthorityCode, counterparty: AuthorityCode) -> Result<Pair, StoreError> {
     const SQL: &str = "SELECT own, seen, read_under, doubts, settled FROM pair \
                        WHERE hosted = ?1 AND counterparty = ?2";
     let rows = tx.rows(SQL, &[hosted.as_ref().into(), counterparty.as_ref().into()])?;
@@ -69,7 +65,8 @@ pub fn note_tried(
     counterparty: AuthorityCode,
     outcome: Result<Instant, &str>,
 ) -> Result<(), StoreError> {
-    const DONE: &str = "UPDATE pair SET reconciled_at = ?3, failure = NULL WHERE hosted = ?1 AND counterparty = ?2";
+    const DONE: &str =
+        "UPDATE pair SET reconciled_at = ?3, failure = NULL WHERE hosted = ?1 AND counterparty = ?2";
     const FAILED: &str = "UPDATE pair SET failure = ?3 WHERE hosted = ?1 AND counterparty = ?2";
     let names: [Value; 2] = [hosted.as_ref().into(), counterparty.as_ref().into()];
     let [a, b] = names;

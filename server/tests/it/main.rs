@@ -11,6 +11,7 @@ mod operator;
 mod proxy;
 mod raw;
 mod raw_requests;
+mod recovery;
 mod refused_bodies;
 mod refused_entries;
 mod refused_readers;

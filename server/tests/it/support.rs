@@ -386,3 +386,12 @@ pub(crate) fn entries_of(export: &str) -> Vec<String> {
     let count = list.value().as_array().unwrap().len();
     (0..count).map(|index| list.item(index).unwrap().canonical_text()).collect()
 }
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool, said: impl Fn() -> String) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "not yet: {what}: {}", said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -64,9 +64,9 @@ pub fn branches(mut kept: Vec<Entry>) -> Vec<Vec<Entry>> {
     kept.sort_by_key(|entry| entry.header().sequence);
     let mut branches: Vec<Vec<Entry>> = Vec::new();
     for entry in kept {
-        let carried_on = branches.iter_mut().find(|branch| {
-            branch.last().map(|last| last.header_digest()) == entry.header().previous
-        });
+        let carried_on = branches
+            .iter_mut()
+            .find(|branch| branch.last().map(Entry::header_digest) == entry.header().previous);
         match carried_on {
             Some(branch) => branch.push(entry),
             None => branches.push(vec![entry]),
