@@ -17,4 +17,5 @@ mod refused_entries;
 mod refused_readers;
 mod refused_references;
 mod support;
+mod suspended;
 mod wire;

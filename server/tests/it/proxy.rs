@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, Party, World};
 use crate::wire::{ledger_of, next, now, receipt};
 
 /// Answers every request at a party's address, under its certificate.
-struct Proxy {
+pub(crate) struct Proxy {
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -48,7 +48,7 @@ impl Proxy {
     }
 
     /// With what `answer` makes of the beginning of the request.
-    fn answering(party: &Party, answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+    pub(crate) fn answering(party: &Party, answer: impl Fn(&str) -> String + Send + 'static) -> Self {
         let file = |name: &str| std::fs::read(party.home.join(name)).unwrap();
         let identity = Identity::from_pem(&file("server.cert.pem"), &file("server.key.pem")).unwrap();
         let config = Arc::new(server_config(&identity, false).unwrap());
@@ -96,7 +96,7 @@ impl Drop for Proxy {
     }
 }
 
-fn page(status: &str, media_type: &str, body: &str) -> String {
+pub(crate) fn page(status: &str, media_type: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
