@@ -26,7 +26,7 @@ use serde_json::Value;
 pub use self::clocks::clocks;
 pub use self::confirming::confirm;
 pub use self::error::OfficeError;
-pub use self::export::export;
+pub use self::export::{export, transfers};
 pub use self::linking::Link;
 pub use self::offering::{OfferDecision, offer};
 pub use self::resolving::{Resolution, resolve};

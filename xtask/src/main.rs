@@ -1,5 +1,6 @@
 //! Checks and generators of this repository: `cargo xtask <command>`.
 
+mod chaos;
 mod layering;
 mod published;
 mod requirements;
@@ -35,6 +36,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Put real servers under load and chaos, and count what is left.
+    Chaos(chaos::Chaos),
     /// Check who may import whom.
     Layering,
     /// Check the requirements of the text against their register and the citations in code.
@@ -69,6 +72,9 @@ enum Trouble {
         /// What the reader says.
         cause: Box<toml::de::Error>,
     },
+    /// The chaos could not be made or judged.
+    #[error("{0}")]
+    Chaos(String),
     /// The terminal could not be written to.
     #[error("output: {0}")]
     Output(#[from] std::io::Error),
@@ -78,12 +84,17 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let tree = Tree::of_this_repository();
     let report = match arguments.command {
+        Command::Chaos(chaos) => return end(chaos::run(&tree, &chaos)),
         Command::Openapi { check } => published::openapi(&tree, check),
         Command::Vectors { check } => vectors::run(&tree, check),
         Command::Layering => layering::run(&tree),
         Command::Requirements => requirements::run(&tree),
     };
-    match report.and_then(|report| print(&report)) {
+    end(report.and_then(|report| print(&report)))
+}
+
+fn end(outcome: Result<ExitCode, Trouble>) -> ExitCode {
+    match outcome {
         Ok(code) => code,
         Err(trouble) => {
             // Nothing is left to tell when even this can't be written.

@@ -26,6 +26,11 @@ impl Tree {
         Self { root: manifest.parent().unwrap_or(manifest).to_owned() }
     }
 
+    /// Where the repository is.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The text of a file; `None` when there is none.
     pub(crate) fn read(&self, path: &str) -> Result<Option<String>, Trouble> {
         match std::fs::read_to_string(self.root.join(path)) {

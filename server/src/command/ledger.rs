@@ -14,20 +14,25 @@ use cme_spec::signature::PublicKey;
 use serde::Serialize;
 
 use super::{CommandError, open, output, read, write};
+use crate::node::Node;
 use crate::office;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LedgerCommand {
-    /// Write a transfer's ledger to a file.
-    #[command(after_help = "Example: cme-server ledger export --transfer 019a... --out ledger.json")]
+    /// Write a transfer's ledger to a file, or every ledger to a folder.
+    #[command(after_help = "Examples:\n  cme-server ledger export --transfer 019a... --out ledger.json\n  \
+                            cme-server ledger export --all --out ledgers")]
     Export {
         /// The authority whose copy it is; needed when several are hosted.
         #[arg(long = "as", value_name = "CODE")]
         authority: Option<AuthorityCode>,
         /// The transfer.
-        #[arg(long)]
-        transfer: TransferId,
-        /// Where to write; standard output when absent.
+        #[arg(long, required_unless_present = "all")]
+        transfer: Option<TransferId>,
+        /// Every transfer, each in a file of its own that is named after it.
+        #[arg(long, conflicts_with = "transfer", requires = "out")]
+        all: bool,
+        /// Where to write: a file, or with --all a folder that is made; standard output when absent.
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -61,13 +66,18 @@ struct Report {
 impl LedgerCommand {
     pub(super) async fn run(&self, config: &Path) -> Result<ExitCode, CommandError> {
         match self {
-            Self::Export { authority, transfer, out } => {
+            Self::Export { authority, transfer, out, .. } => {
                 let node = open(config).await?;
                 let authority = office::officers_authority(&node, *authority)?;
-                let text = office::export(&node, authority, *transfer).await?;
-                match out {
-                    Some(path) => write(path, text.as_bytes())?,
-                    None => output::line(text.trim_end())?,
+                match (transfer, out) {
+                    (Some(transfer), Some(path)) => {
+                        write(path, office::export(&node, authority, *transfer).await?.as_bytes())?;
+                    }
+                    (Some(transfer), None) => {
+                        output::line(office::export(&node, authority, *transfer).await?.trim_end())?;
+                    }
+                    (None, Some(folder)) => export_all(&node, authority, folder).await?,
+                    (None, None) => return Err(CommandError::said("say which with --transfer".to_owned())),
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -82,6 +92,16 @@ impl LedgerCommand {
             }
         }
     }
+}
+
+async fn export_all(node: &Node, authority: AuthorityCode, folder: &Path) -> Result<(), CommandError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| CommandError::said(format!("{}: {error}", folder.display())))?;
+    for transfer in office::transfers(node, authority).await? {
+        let text = office::export(node, authority, transfer).await?;
+        write(&folder.join(format!("{transfer}.json")), text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Verifies an export. A directory whose own signature does not hold fails too, and the entries that its

@@ -9,6 +9,12 @@ use super::OfficeError;
 use crate::node::{Node, Told};
 use crate::store::ledgers;
 
+/// Every transfer of which an authority holds a copy.
+pub async fn transfers(node: &Node, authority: AuthorityCode) -> Result<Vec<TransferId>, OfficeError> {
+    let held = node.store().read(move |tx| ledgers::of_hosted(tx, authority)).await?;
+    Ok(held.into_iter().map(|held| held.key.transfer).collect())
+}
+
 /// The export of an authority's copy.
 pub async fn export(
     node: &Node,

@@ -1,0 +1,101 @@
+//! The server under chaos: the shipped one, or one with a defect that is put into a copy of the source.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Defect;
+use crate::Trouble;
+use crate::tree::Tree;
+
+/// Where in the source a defect goes, and what it makes of it.
+struct Patch {
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+}
+
+/// The callers are told, and only later is the batch committed.
+const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
+    file: "server/src/store.rs",
+    from: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {\n",
+    to: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {\n    \
+         while let Ok(mut job) = jobs.recv() {\n        \
+         let mut done = Some(std::mem::replace(&mut job.done, Box::new(|_| ())));\n        \
+         let result = engine.write(&mut |tx| {\n            \
+         run(&mut job, tx)?;\n            \
+         if let Some(done) = done.take() { done(Ok(())); }\n            \
+         std::thread::sleep(std::time::Duration::from_millis(30));\n            \
+         Ok(())\n        });\n        \
+         if let Some(done) = done.take() { done(result); }\n    }\n}\n\n\
+         #[allow(dead_code)]\n\
+         fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {\n",
+};
+
+/// Builds the server; gives the path of the program.
+pub(super) fn server(tree: &Tree, defect: Option<Defect>) -> Result<PathBuf, Trouble> {
+    let root = tree.root();
+    match defect {
+        Some(Defect::AcknowledgeBeforeCommit) => {
+            let copy = root.join("target/chaos/source");
+            copy_source(root, &copy)?;
+            put_in(&copy, &ACKNOWLEDGE_BEFORE_COMMIT)?;
+            build(&copy, &root.join("target/chaos/build"))
+        }
+        Some(Defect::IncarnationNotRaised) | None => build(root, &root.join("target")),
+    }
+}
+
+fn build(source: &Path, target: &Path) -> Result<PathBuf, Trouble> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--release", "-p", "cme-server", "--bin", "cme-server"]);
+    let built = build.current_dir(source).env("CARGO_TARGET_DIR", target).status()?;
+    if !built.success() {
+        return Err(Trouble::Chaos("the server does not build".to_owned()));
+    }
+    Ok(target.join("release/cme-server"))
+}
+
+fn copy_source(root: &Path, copy: &Path) -> Result<(), Trouble> {
+    if copy.exists() {
+        std::fs::remove_dir_all(copy)?;
+    }
+    std::fs::create_dir_all(copy)?;
+    let members = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "spec", "client", "server"];
+    let rest = std::fs::read_dir(root)?.filter_map(Result::ok).map(|entry| entry.file_name());
+    let rest = rest.filter(|name| {
+        let is_member = root.join(name).join("Cargo.toml").exists();
+        is_member && !members.iter().any(|member| name == member)
+    });
+    let all = members.iter().map(std::ffi::OsString::from).chain(rest);
+    for name in all {
+        let copied = Command::new("cp").arg("-R").arg(root.join(&name)).arg(copy).status()?;
+        if !copied.success() {
+            return Err(Trouble::Chaos(format!("{} can't be copied", name.display())));
+        }
+    }
+    Ok(())
+}
+
+fn put_in(copy: &Path, patch: &Patch) -> Result<(), Trouble> {
+    let path = copy.join(patch.file);
+    let text = std::fs::read_to_string(&path)?;
+    if text.matches(patch.from).count() != 1 {
+        return Err(Trouble::Chaos(format!("the defect no longer fits {}", patch.file)));
+    }
+    Ok(std::fs::write(path, text.replace(patch.from, patch.to))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defect_fits_the_source() {
+        let tree = Tree::of_this_repository();
+        let patch = ACKNOWLEDGE_BEFORE_COMMIT;
+        let text = std::fs::read_to_string(tree.root().join(patch.file)).unwrap();
+        assert_eq!(text.matches(patch.from).count(), 1);
+        assert!(text.contains("fn run(job: &mut Job, tx: &mut dyn Tx)"));
+    }
+}

@@ -1,0 +1,239 @@
+//! What is done to servers, doors and disks.
+
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Defect;
+use super::officers::{Acts, Known, Officers, Shared, ids_at, lock};
+use super::proxy::Mode;
+use super::seed::Seed;
+use super::world::{Authority, World};
+use crate::Trouble;
+
+/// How long a server is cut off after its restore, so that it can't ask its peers at once.
+const CUT_AFTER_RESTORE: Duration = Duration::from_millis(1_500);
+/// Backups that are kept of each authority.
+const BACKUPS: usize = 3;
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counts {
+    kills: u64,
+    partitions: u64,
+    answers_dropped: u64,
+    slowed: u64,
+    disks_filled: u64,
+    backups: u64,
+    restores: u64,
+    /// Times that a server's log tells of a panic.
+    pub(super) server_faults: u64,
+}
+
+struct Backup {
+    place: usize,
+    at: Instant,
+    file: PathBuf,
+}
+
+pub(super) struct Events {
+    thread: JoinHandle<Result<Counts, Trouble>>,
+}
+
+impl Events {
+    pub(super) fn start(
+        world: &Arc<World>,
+        officers: &Officers,
+        stop: &Arc<AtomicBool>,
+        seed: Seed,
+        defect: Option<Defect>,
+    ) -> Self {
+        let storm = Storm {
+            world: Arc::clone(world),
+            known: Arc::clone(&officers.known),
+            acts: Arc::clone(&officers.acts),
+            seed,
+            defect,
+            counts: Counts::default(),
+            backups: Vec::new(),
+            restored: None,
+        };
+        let stop = Arc::clone(stop);
+        Self { thread: std::thread::spawn(move || storm.rage(&stop)) }
+    }
+
+    pub(super) fn join(self) -> Result<Counts, Trouble> {
+        self.thread.join().map_err(|_| Trouble::Chaos("the chaos died".to_owned()))?
+    }
+}
+
+struct Storm {
+    world: Arc<World>,
+    known: Shared<Vec<Known>>,
+    acts: Shared<Acts>,
+    seed: Seed,
+    defect: Option<Defect>,
+    counts: Counts,
+    backups: Vec<Backup>,
+    /// Who was restored last.
+    restored: Option<usize>,
+}
+
+impl Storm {
+    fn rage(mut self, stop: &AtomicBool) -> Result<Counts, Trouble> {
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(self.seed.millis(30, 250));
+            let place = self.seed.below(self.world.authorities.len());
+            match self.seed.below(20) {
+                0..=8 => self.kill(place)?,
+                9..=11 => self.disturb(place, Mode::Cut),
+                12 | 13 => self.disturb(place, Mode::DropAnswers),
+                14 => self.disturb(place, Mode::Slow),
+                15 => self.fill_disk(place)?,
+                16 | 17 => self.back_up(place)?,
+                _ => self.restore(place)?,
+            }
+        }
+        self.counts.server_faults = self.world.authorities.iter().map(Authority::panics).sum();
+        Ok(self.counts)
+    }
+
+    fn kill(&mut self, place: usize) -> Result<(), Trouble> {
+        let world = Arc::clone(&self.world);
+        World::kill(&world.authorities[place]);
+        self.counts.kills += 1;
+        if self.seed.percent(30) {
+            std::thread::sleep(self.seed.millis(50, 800));
+        }
+        world.start(&world.authorities[place])
+    }
+
+    fn disturb(&mut self, place: usize, mode: Mode) {
+        let door = self.world.authorities[place].door.clone();
+        door.set(mode);
+        match mode {
+            Mode::Cut => self.counts.partitions += 1,
+            Mode::DropAnswers => self.counts.answers_dropped += 1,
+            Mode::Slow => self.counts.slowed += 1,
+            Mode::Open => {}
+        }
+        std::thread::sleep(self.seed.millis(100, 1_200));
+        door.set(Mode::Open);
+    }
+
+    fn fill_disk(&mut self, place: usize) -> Result<(), Trouble> {
+        let world = Arc::clone(&self.world);
+        let authority = &world.authorities[place];
+        authority.fill_disk()?;
+        self.counts.disks_filled += 1;
+        std::thread::sleep(self.seed.millis(200, 1_000));
+        if self.seed.percent(30) {
+            World::kill(authority);
+        }
+        authority.empty_disk();
+        if let Some(postgres) = &world.postgres {
+            postgres.ensure_up()?;
+        }
+        world.start(authority)
+    }
+
+    fn back_up(&mut self, place: usize) -> Result<(), Trouble> {
+        let (world, at) = (Arc::clone(&self.world), Instant::now());
+        let authority = &world.authorities[place];
+        let file = world.aside("backups")?.join(format!("{}-{}", authority.code, self.counts.backups));
+        let output = world.command(authority, &["backup", &file.display().to_string()], None, None)?;
+        succeeded(authority, "backup", &output)?;
+        self.counts.backups += 1;
+        self.backups.push(Backup { place, at, file });
+        let kept = self.backups.iter().filter(|backup| backup.place == place).count();
+        if kept > BACKUPS
+            && let Some(oldest) = self.backups.iter().position(|backup| backup.place == place)
+        {
+            let _ = std::fs::remove_file(self.backups.remove(oldest).file);
+        }
+        Ok(())
+    }
+
+    /// Puts an older backup in the place of a server's database. One server at a time: the next is restored only
+    /// when the last one has everything back, as no protocol brings back what both disks lost.
+    fn restore(&mut self, place: usize) -> Result<(), Trouble> {
+        let world = Arc::clone(&self.world);
+        if !self.last_one_is_level()? {
+            return Ok(());
+        }
+        let choices: Vec<usize> =
+            (0..self.backups.len()).filter(|index| self.backups[*index].place == place).collect();
+        let Some(backup) = self.seed.one_of(&choices).map(|index| &self.backups[*index]) else {
+            return Ok(());
+        };
+        let authority = &world.authorities[place];
+        let desk = authority.desk.write().unwrap_or_else(PoisonError::into_inner);
+        World::kill(authority);
+        self.note_lost_with_disk(authority, backup.at)?;
+        let incarnation = std::fs::read(authority.incarnation())?;
+        let file = backup.file.display().to_string();
+        let output = world.command_at_desk(authority, &["restore", &file, "--replace"], None, None)?;
+        succeeded(authority, "restore", &output)?;
+        if self.defect == Some(Defect::IncarnationNotRaised) {
+            std::fs::write(authority.incarnation(), incarnation)?;
+        }
+        self.counts.restores += 1;
+        self.restored = Some(place);
+        drop(desk);
+        // Peers can't be asked at first: whoever goes on all the same, forks.
+        let others = world.authorities.iter().filter(|other| other.code != authority.code);
+        others.clone().for_each(|other| other.door.set(Mode::Cut));
+        world.start(authority)?;
+        std::thread::sleep(CUT_AFTER_RESTORE);
+        others.for_each(|other| other.door.set(Mode::Open));
+        Ok(())
+    }
+
+    fn last_one_is_level(&self) -> Result<bool, Trouble> {
+        let Some(place) = self.restored else { return Ok(true) };
+        let list = self.world.list(&self.world.authorities[place])?;
+        Ok(list["peers"].as_array().is_some_and(Vec::is_empty))
+    }
+
+    /// What an officer decided after the backup and no peer has yet is lost with the disk, whatever the protocol.
+    fn note_lost_with_disk(&self, authority: &Authority, backup_at: Instant) -> Result<(), Trouble> {
+        let at_risk: Vec<(usize, String, String)> = {
+            let acts = lock(&self.acts);
+            let all = acts.all.iter().enumerate();
+            let late = all.filter(|(_, act)| act.by == authority.code && act.at >= backup_at);
+            late.map(|(index, act)| (index, act.transfer.clone(), act.id.clone())).collect()
+        };
+        for (index, transfer, id) in at_risk {
+            let known = lock(&self.known).iter().find(|known| known.transfer == transfer).cloned();
+            let peer = known.map(|known| {
+                if known.originating == authority.code { known.receiving } else { known.originating }
+            });
+            let peer = self.world.authorities.iter().find(|other| Some(other.code) == peer);
+            let held = match peer {
+                Some(peer) => {
+                    let _desk = peer.desk.read().unwrap_or_else(PoisonError::into_inner);
+                    ids_at(&self.world, peer, &transfer)?.contains(&id)
+                }
+                None => false,
+            };
+            if !held {
+                lock(&self.acts).all[index].lost_with_disk = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn succeeded(authority: &Authority, what: &str, output: &Output) -> Result<(), Trouble> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Trouble::Chaos(format!("{what} of {}: {said}", authority.code)))
+}
