@@ -139,7 +139,7 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
             counter.map(|receipt| receipt.to_json().canonical_text()).into(),
         ],
     )?;
-    save(tx, key, ledger)
+    save(tx, key, ledger, entry.header().follows())
 }
 
 const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
@@ -150,7 +150,12 @@ const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, origin
 /// The change takes the next place in commit order: one writer at a time, so no reader can overtake it.
 ///
 /// Implements: RCV-005
-fn save(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger) -> Result<(), StoreError> {
+fn save(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    ledger: &Ledger,
+    follows: Option<TransferId>,
+) -> Result<(), StoreError> {
     let newest = tx.rows("SELECT COALESCE(MAX(changed), 0) FROM ledger", &[])?;
     let changed = newest.first().ok_or(StoreError::Corrupt("no commit order"))?.integer(0)? + 1;
     let state = serde_json::to_string(ledger).map_err(|_| StoreError::Corrupt("a ledger's state"))?;
@@ -165,7 +170,7 @@ fn save(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger) -> Result<(), StoreEr
         head.into(),
         state.into(),
         changed.into(),
-        ledger.terms.preceded_by.map(|earlier| earlier.transfer.to_string()).into(),
+        follows.map(|earlier| earlier.to_string()).into(),
     ];
     tx.exec(LEDGER, &values).map(|_| ())
 }
@@ -373,7 +378,7 @@ pub fn share_any(
     Ok(!changed_after(tx, (hosted, counterparty), 0, 1)?.is_empty())
 }
 
-/// Transfers that another one of this authority follows: its part in them is done.
+/// Transfers that another one of this authority carries on: its part in them is done.
 pub fn followed(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<BTreeSet<TransferId>, StoreError> {
     const SQL: &str = "SELECT preceded_by FROM ledger WHERE hosted = ?1 AND preceded_by IS NOT NULL";
     tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(|row| row.parsed(0)).collect()

@@ -296,8 +296,15 @@ fn an_offer_to_a_server_that_is_gone_is_superseded_only_when_the_directory_says_
     let mut world = World::new(&["373", "330", "383"]);
     world.start_all();
     let transfer = world.party("373").offer("330");
-    world.party("373").wait_for(&transfer, "offered");
+    world.party("330").wait_for(&transfer, "offered");
+    world.party("330").decide("decline", E::Decline, &transfer);
+    world.party("373").wait_for(&transfer, "declined");
     world.party_mut("330").kill();
+    let to_act = |world: &World| {
+        let due = world.party("373").view(&transfer).unwrap()["due"].to_string();
+        due.contains("originating-act")
+    };
+    assert!(to_act(&world));
     let supersede = |world: &World, earlier: &str| {
         let arguments = ["office", "offer", "--to", "383", "--supersedes", earlier];
         world.party("373").run(&arguments, Some(&body(E::Offer)))
@@ -318,10 +325,12 @@ fn an_offer_to_a_server_that_is_gone_is_superseded_only_when_the_directory_says_
     let header =
         world.party("383").office(&["show", "--transfer", second], None)["entries"][0]["header"].clone();
     assert_eq!(header["supersedes"]["transfer"], transfer);
-    assert_eq!(header["supersedes"]["sequence"], 0);
+    assert_eq!(header["supersedes"]["sequence"], 1);
     let first =
         world.party("373").office(&["show", "--transfer", &transfer], None)["entries"][0]["header"].clone();
     assert_eq!(header["responsibility"], first["responsibility"], "the same hand-over, not accepted yet");
+    world.party("373").wait_for(second, "offered");
+    assert!(!to_act(&world), "the second offer is the act");
     // A superseded offer is not superseded twice while the second one is open.
     assert!(!supersede(&world, &transfer).status.success());
 }

@@ -144,6 +144,13 @@ impl Header {
             .count()
     }
 
+    /// The transfer that an offer carries on, however it does.
+    pub fn follows(&self) -> Option<TransferId> {
+        let forked = self.successor_of.as_ref().and_then(|ends| ends.first());
+        let point = self.preceded_by.as_ref().or(self.supersedes.as_ref()).or(forked);
+        point.map(|point| point.transfer)
+    }
+
     /// Holds when author and recipient are these two, in either order, and not one authority twice.
     pub fn is_between(&self, a: AuthorityCode, b: AuthorityCode) -> bool {
         let pair = (self.author, self.recipient);
