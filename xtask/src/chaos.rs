@@ -20,6 +20,7 @@ mod proxy;
 mod seed;
 mod world;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +111,8 @@ pub(crate) fn run(tree: &Tree, chaos: &Chaos) -> Result<ExitCode, Trouble> {
     let chosen = chaos.seed.unwrap_or_else(seed::fresh);
     let say = |text: &str| {
         if !chaos.json {
-            eprintln!("{text}");
+            // Nobody misses a line of progress that can't be written.
+            let _ = writeln!(std::io::stderr(), "{text}");
         }
     };
     say(&format!("seed {chosen}"));
@@ -135,7 +137,7 @@ pub(crate) fn run(tree: &Tree, chaos: &Chaos) -> Result<ExitCode, Trouble> {
     let verdict = judge::judge(&world, &mut acts, at_rest)?;
     let report = report(chaos, chosen, (verdict, counts, nobody), &acts, seconds_to_heal);
     let text = serde_json::to_string(&report).map_err(|error| Trouble::Chaos(error.to_string()))?;
-    println!("{text}");
+    writeln!(std::io::stdout(), "{text}")?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -12,12 +12,15 @@ use cme_spec::ledger::verify::{LedgerFile, verify};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::officers::{Acts, Known, Shared, lock};
+use super::officers::{Act, Acts, Known, Shared, lock};
 use super::world::{Authority, World};
 use crate::Trouble;
 
 /// Longest wait until nothing is on its way any more.
-const REST_WITHIN: Duration = Duration::from_secs(180);
+const REST_WITHIN: Duration = Duration::from_mins(3);
+
+/// Lost entries that are named.
+const LOST_SHOWN_MAX: usize = 20;
 
 /// What the copies show.
 #[derive(Debug, Default, Serialize)]
@@ -39,6 +42,8 @@ pub(super) struct Verdict {
     overtaken: u64,
     /// Exports that did not verify.
     pub(super) not_verified: u64,
+    /// What is lost, so far as there is room to say it.
+    lost_entries: Vec<String>,
     /// Whether the servers came to rest.
     pub(super) at_rest: bool,
 }
@@ -149,7 +154,10 @@ pub(super) fn judge(world: &World, acts: &mut Acts, at_rest: bool) -> Result<Ver
         verdict.lost_with_disk += u64::from(!is_held && act.lost_with_disk);
         if !is_held && !overtaken && !act.lost_with_disk {
             verdict.lost += 1;
-            eprintln!("lost: {} of {} in {}", act.id, act.by, act.transfer);
+            if verdict.lost_entries.len() < LOST_SHOWN_MAX {
+                let Act { by, transfer, id, .. } = act;
+                verdict.lost_entries.push(format!("{id} of {by} in {transfer}"));
+            }
         }
     }
     Ok(verdict)

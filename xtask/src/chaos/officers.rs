@@ -133,7 +133,7 @@ impl Officer {
             }
             let body = bodies.get(decision).map(String::as_str);
             match transfer {
-                Some(known) => self.decide(decision, known, body)?,
+                Some(known) => self.decide(decision, &known, body)?,
                 None => self.offer(body)?,
             }
         }
@@ -169,7 +169,7 @@ impl Officer {
         Ok(())
     }
 
-    fn decide(&mut self, decision: &str, known: Known, body: Option<&str>) -> Result<(), Trouble> {
+    fn decide(&mut self, decision: &str, known: &Known, body: Option<&str>) -> Result<(), Trouble> {
         let at = Instant::now();
         let arguments = ["office", decision, "--transfer", &known.transfer];
         let answer = self.run(&arguments, body)?;
