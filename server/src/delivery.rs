@@ -1,5 +1,8 @@
 //! The delivery worker: brings every entry of the outbox to its peer, for ever, one at a time for each
-//! ledger.
+//! ledger, whatever the number of server processes on the database.
+//!
+//! A letter is sent under a lease, renewed while it is under way. A process that is killed says nothing, and
+//! its letters are free when their leases have run out; one that stops gives them back.
 //!
 //! Only a problem that is registered as final ends the tries; everything else, a proxy's page included, is
 //! tried again after a growing pause. What the peer answers is committed before the row is gone, so that a
@@ -8,8 +11,6 @@
 mod fetch;
 mod send;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cme_client::RetryPolicy;
@@ -24,84 +25,92 @@ use crate::node::Node;
 use crate::random;
 use crate::store::StoreError;
 use crate::store::ledgers::LedgerKey;
-use crate::store::outbox::{self, Letter};
+use crate::store::outbox::{self, Lease, Leased, Letter, Turn};
 
 /// How often the outbox is looked at for what another process wrote, or whose time has come.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Rows looked at in one go.
-const LETTERS_MAX: u64 = 256;
 /// Time that letters under way get to finish when the server stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
+/// How long a letter stays with a process that no longer says so: what a killed process was sending waits
+/// that long. A request may take longer, as its lease is renewed meanwhile.
+const LEASE: Duration = Duration::from_secs(10);
+/// How often a lease is renewed: early enough for two tries, and for clocks that differ by seconds.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
 
-/// Who is being written to. Implements: DLV-004
-#[derive(Default)]
-struct UnderWay {
-    ledgers: HashSet<LedgerKey>,
-    peers: HashMap<AuthorityCode, usize>,
-}
-
-impl UnderWay {
-    /// Takes a place for the letter, if its ledger is free and its peer not busy.
-    fn begin(&mut self, letter: &Letter, per_peer_max: usize, in_all_max: usize) -> bool {
-        let peer = self.peers.entry(letter.key.counterparty).or_default();
-        if *peer >= per_peer_max || self.ledgers.len() >= in_all_max || !self.ledgers.insert(letter.key) {
-            return false;
-        }
-        *peer += 1;
-        true
-    }
-
-    fn end(&mut self, key: &LedgerKey) {
-        self.ledgers.remove(key);
-        if let Some(peer) = self.peers.get_mut(&key.counterparty) {
-            *peer = peer.saturating_sub(1);
-        }
-    }
+/// What this process sends.
+struct Worker {
+    node: Node,
+    letters: JoinSet<()>,
+    /// The peer that had the last turn.
+    last: Option<AuthorityCode>,
 }
 
 /// Delivers until `stop` turns true. Implements: DLV-003
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
-    let under_way = Arc::new(Mutex::new(UnderWay::default()));
-    let mut tasks = JoinSet::new();
+    let mut worker = Worker { node: node.clone(), letters: JoinSet::new(), last: None };
+    let mut pulls = JoinSet::new();
     while !*stop.borrow() {
-        match start_due(&node, &under_way, &mut tasks).await {
-            Ok(()) | Err(StoreError::Busy) => {}
-            Err(error) => tracing::error!(%error, "the outbox can't be read"),
-        }
+        worker.look().await;
         tokio::select! {
             () = node.outbox_woken() => {}
-            Some(key) = node.pull_asked() => { tasks.spawn(pull_and_wake(node.clone(), key)); }
-            Some(_) = tasks.join_next() => {}
+            Some(key) = node.pull_asked() => { pulls.spawn(pull_and_wake(node.clone(), key)); }
+            Some(_) = worker.letters.join_next() => {}
+            Some(_) = pulls.join_next() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stop.changed() => break,
         }
     }
-    // What can't finish is sent again after the next start: the row is still there.
-    let _ = tokio::time::timeout(FINISH_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
+    let finish = async {
+        while worker.letters.join_next().await.is_some() {}
+        while pulls.join_next().await.is_some() {}
+    };
+    // What can't finish is sent again, by another process or after the next start: the row is still there.
+    let _ = tokio::time::timeout(FINISH_WITHIN, finish).await;
+    worker.letters.shutdown().await;
+    give_back(&node).await;
 }
 
-async fn start_due(
-    node: &Node,
-    under_way: &Arc<Mutex<UnderWay>>,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), StoreError> {
-    let (now, limits) = (node.now(), node.config().delivery);
-    for letter in node.store().read(move |tx| outbox::due(tx, now, LETTERS_MAX)).await? {
-        let begun = lock(under_way).begin(&letter, limits.per_peer_max, limits.in_all_max);
-        if begun {
-            let (node, under_way) = (node.clone(), Arc::clone(under_way));
-            tasks.spawn(async move {
-                deliver(&node, &letter).await;
-                lock(&under_way).end(&letter.key);
-                node.wake_outbox();
-            });
+/// What this process was sending is free for others.
+async fn give_back(node: &Node) {
+    let holder = node.holder();
+    match node.store().write(move |tx| outbox::release_all(tx, holder)).await {
+        Ok(0) => {}
+        Ok(letters) => tracing::info!(letters, "letters under way are left to another process"),
+        Err(error) => tracing::warn!(%error, "letters under way wait until their leases have run out"),
+    }
+}
+
+impl Worker {
+    async fn look(&mut self) {
+        match self.start_due().await {
+            Ok(()) | Err(StoreError::Busy) => {}
+            Err(error) => tracing::error!(%error, "the outbox can't be read"),
         }
     }
-    Ok(())
-}
 
-fn lock(under_way: &Mutex<UnderWay>) -> std::sync::MutexGuard<'_, UnderWay> {
-    under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Starts as many of the letters that are due as may be under way.
+    async fn start_due(&mut self) -> Result<(), StoreError> {
+        while self.letters.try_join_next().is_some() {}
+        let delivery = self.node.config().delivery;
+        let now = self.node.now();
+        let turn = Turn {
+            now,
+            per_peer_max: delivery.per_peer_max,
+            letters_max: delivery.in_all_max.saturating_sub(self.letters.len()),
+            after: self.last,
+        };
+        // Mostly nothing is due, and to see that takes no write.
+        let look = Turn { letters_max: turn.letters_max.min(1), ..turn };
+        if self.node.store().read(move |tx| outbox::due(tx, &look)).await?.is_empty() {
+            return Ok(());
+        }
+        let (holder, until) = (self.node.holder(), after(now, LEASE));
+        for leased in self.node.store().write(move |tx| outbox::claim(tx, &turn, holder, until)).await? {
+            self.last = Some(leased.letter.key.counterparty);
+            self.letters.spawn(deliver(self.node.clone(), leased));
+        }
+        Ok(())
+    }
 }
 
 async fn pull_and_wake(node: Node, key: LedgerKey) {
@@ -115,28 +124,58 @@ async fn pull_and_wake(node: Node, key: LedgerKey) {
     node.wake_outbox();
 }
 
-/// One try, and what it means for the row.
-async fn deliver(node: &Node, letter: &Letter) {
-    let key = letter.key;
-    let saved = match send(node, letter).await {
-        Ok(Sent::Done) => {
-            let now = node.now();
-            node.store().write(move |tx| outbox::hasten(tx, key.hosted, key.counterparty, now)).await
+/// One try, for as long as the letter is this process's, and what it means for the row.
+async fn deliver(node: Node, leased: Leased) {
+    let Leased { letter, lease } = leased;
+    let transfer = letter.key.transfer;
+    let sent = tokio::select! {
+        biased;
+        sent = send(&node, &letter, &lease) => sent,
+        () = keep(&node, lease) => {
+            tracing::warn!(%transfer, "no longer sent from here: the letter is gone, or another may have it");
+            return;
         }
-        Ok(Sent::Again) => Ok(()),
-        Err(Failure::Later { what, asked }) => postpone(node, letter, what, asked).await,
-        Err(Failure::Final { what }) => bury(node, letter, what).await,
     };
-    if let Err(error) = saved {
-        // The row stays as it was, so the same bytes are sent again: that does no harm.
-        tracing::error!(transfer = %key.transfer, %error, "what became of a delivery could not be noted");
-        tokio::time::sleep(LOOK_EVERY).await;
+    note(&node, &letter, lease, sent).await;
+}
+
+async fn note(node: &Node, letter: &Letter, lease: Lease, sent: Result<Sent, Failure>) {
+    let (LedgerKey { hosted, counterparty, transfer }, now) = (letter.key, node.now());
+    let noted = match sent {
+        Ok(Sent::Done) => node.store().write(move |tx| outbox::hasten(tx, hosted, counterparty, now)).await,
+        Ok(Sent::Again) => node.store().write(move |tx| outbox::release(tx, &lease).map(|_| ())).await,
+        Err(Failure::Later { what, asked }) => postpone(node, letter, lease, what, asked).await,
+        Err(Failure::Final { what }) => bury(node, letter, lease, what).await,
+    };
+    if let Err(error) = noted {
+        // The row stays as it was, so the same bytes are sent again when the lease has run out: that does
+        // no harm.
+        tracing::error!(%transfer, %error, "what became of a delivery could not be noted");
+    }
+}
+
+/// Renews the lease for as long as it can be renewed; ends when the letter is another's.
+async fn keep(node: &Node, lease: Lease) {
+    let mut ends = after(node.now(), LEASE);
+    loop {
+        tokio::time::sleep(RENEW_EVERY).await;
+        let (now, until) = (node.now(), after(node.now(), LEASE));
+        match node.store().write(move |tx| outbox::renew(tx, &lease, until)).await {
+            Ok(true) => ends = until,
+            Ok(false) => return,
+            Err(error) if now >= ends => {
+                tracing::error!(%error, "a lease could not be renewed");
+                return;
+            }
+            Err(_) => {}
+        }
     }
 }
 
 async fn postpone(
     node: &Node,
     letter: &Letter,
+    lease: Lease,
     what: String,
     asked: Option<Duration>,
 ) -> Result<(), StoreError> {
@@ -145,15 +184,13 @@ async fn postpone(
     let next_at = after(node.now(), asked.map_or(pause, |asked| asked.max(pause)));
     let LedgerKey { transfer, counterparty, .. } = letter.key;
     tracing::warn!(%transfer, peer = %counterparty, attempts, failure = what, %next_at, "not delivered yet");
-    let letter = letter.clone();
-    node.store().write(move |tx| outbox::postpone(tx, &letter, next_at, &what)).await
+    node.store().write(move |tx| outbox::postpone(tx, &lease, next_at, &what).map(|_| ())).await
 }
 
-async fn bury(node: &Node, letter: &Letter, what: String) -> Result<(), StoreError> {
+async fn bury(node: &Node, letter: &Letter, lease: Lease, what: String) -> Result<(), StoreError> {
     let LedgerKey { transfer, counterparty, .. } = letter.key;
     tracing::error!(%transfer, peer = %counterparty, failure = what, "refused for good; an officer has to look");
-    let letter = letter.clone();
-    node.store().write(move |tx| outbox::bury(tx, &letter, &what)).await
+    node.store().write(move |tx| outbox::bury(tx, &lease, &what).map(|_| ())).await
 }
 
 fn policy(node: &Node) -> RetryPolicy {

@@ -22,6 +22,8 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HostedConfig, OpenError};
+use crate::random;
+use crate::store::leases::Holder;
 use crate::store::ledgers::LedgerKey;
 use crate::store::{Store, StoreError, directory as issues};
 
@@ -51,6 +53,7 @@ struct Inner {
     hosted: BTreeMap<AuthorityCode, Hosted>,
     clock: Clock,
     incarnation: u64,
+    holder: Holder,
     outbox: tokio::sync::Notify,
     pulls: Mutex<HashSet<LedgerKey>>,
     pull_asked: tokio::sync::Notify,
@@ -153,6 +156,7 @@ impl Node {
             hosted,
             clock,
             incarnation,
+            holder: random::holder(),
             outbox: tokio::sync::Notify::new(),
             pulls: Mutex::default(),
             pull_asked: tokio::sync::Notify::new(),
@@ -180,6 +184,11 @@ impl Node {
     /// How often the database was restored.
     pub fn incarnation(&self) -> u64 {
         self.0.incarnation
+    }
+
+    /// The name under which this process holds leases.
+    pub fn holder(&self) -> Holder {
+        self.0.holder
     }
 
     /// Every issue held.

@@ -5,6 +5,8 @@ use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use uuid::Uuid;
 
+use crate::store::leases::Holder;
+
 /// Random bytes.
 ///
 /// # Panics
@@ -47,6 +49,11 @@ pub(crate) fn signing_key_pkcs8() -> Vec<u8> {
         [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     let seed: [u8; 32] = bytes();
     [&ED25519_VERSION_1[..], &seed[..]].concat()
+}
+
+/// The name of a process.
+pub(crate) fn holder() -> Holder {
+    Holder::from_random(bytes())
 }
 
 /// Spreads retries.

@@ -10,6 +10,7 @@
 //! is one thread whatever the driver).
 
 pub mod directory;
+pub mod leases;
 pub mod ledgers;
 mod migrate;
 pub mod officers;

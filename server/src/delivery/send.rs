@@ -15,7 +15,7 @@ use super::fetch::{fetch_from, pull};
 use crate::node::Node;
 use crate::peers;
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::outbox::{self, Letter, Proposal, Task};
+use crate::store::outbox::{self, Lease, Letter, Proposal, Task};
 use crate::store::{StoreError, Tx};
 
 /// What became of a letter.
@@ -74,9 +74,9 @@ impl From<ClientError> for Failure {
     }
 }
 
-pub(super) async fn send(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
+pub(super) async fn send(node: &Node, letter: &Letter, lease: &Lease) -> Result<Sent, Failure> {
     match letter.task {
-        Task::Deliver => deliver(node, letter).await,
+        Task::Deliver => deliver(node, letter, lease).await,
         Task::Propose => propose(node, letter).await,
     }
 }
@@ -90,8 +90,8 @@ pub(super) fn peer(node: &Node, key: &LedgerKey) -> Result<PeerClient, Failure> 
 }
 
 /// The sequencer brings an entry to the other party. Implements: DLV-005
-async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
-    let (key, id) = (letter.key, letter.id);
+async fn deliver(node: &Node, letter: &Letter, lease: &Lease) -> Result<Sent, Failure> {
+    let (key, id, lease) = (letter.key, letter.id, *lease);
     let Some(entry) = node.store().read(move |tx| ledgers::entry_by_id(tx, &key, id)).await? else {
         node.store().write(move |tx| outbox::done(tx, &key, id)).await?;
         return Ok(Sent::Done);
@@ -106,7 +106,7 @@ async fn deliver(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
                 if new {
                     ledgers::keep_counter_receipt(tx, &key, &receipt)?;
                 }
-                outbox::done(tx, &key, id)
+                outbox::finish(tx, &lease)
             });
             noted.await?;
             Ok(Sent::Done)

@@ -8,6 +8,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../../migrations/0003_entry_ids.sql")),
     (4, include_str!("../../migrations/0004_peer_heads.sql")),
     (5, include_str!("../../migrations/0005_pairs.sql")),
+    (6, include_str!("../../migrations/0006_leases.sql")),
 ];
 
 pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {

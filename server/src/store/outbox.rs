@@ -1,12 +1,17 @@
 //! What is still to be sent, and decisions that are not in a ledger yet.
 
+mod leasing;
+
 use cme_spec::canonical::{Json, Limits};
 use cme_spec::entry::{Entry, EntryType};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant};
 
+pub use self::leasing::{
+    Lease, Leased, Turn, bury, claim, due, finish, postpone, release, release_all, renew,
+};
 use super::ledgers::LedgerKey;
-use super::{Row, StoreError, Tx, Value};
+use super::{Row, StoreError, Tx};
 
 /// What sending a row means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,19 +123,6 @@ pub fn enqueue_missing(
     Ok(tx.exec(SQL, &values)? == 1)
 }
 
-/// The rows that may be sent now: the first of each ledger, if its time has come.
-///
-/// A dead delivery holds back what follows it, as the peer could not take it; a dead decision doesn't.
-pub fn due(tx: &mut dyn Tx, now: Instant, limit: u64) -> Result<Vec<Letter>, StoreError> {
-    const SQL: &str = "SELECT o.hosted, o.counterparty, o.transfer, o.id, o.task, o.place, o.state, o.attempts, o.next_at, \
-                       o.last_failure FROM outbox o WHERE o.state = 'waiting' AND o.next_at <= ?1 AND NOT EXISTS \
-                       (SELECT 1 FROM outbox p WHERE p.hosted = o.hosted AND p.counterparty = o.counterparty \
-                       AND p.transfer = o.transfer AND p.place < o.place AND (p.state = 'waiting' OR p.task = 'deliver')) \
-                       ORDER BY o.next_at, o.transfer, o.place LIMIT ?2";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    tx.rows(SQL, &[now.milliseconds().into(), limit.into()])?.iter().map(letter).collect()
-}
-
 /// Every row of a hosted authority.
 pub fn of_hosted(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Letter>, StoreError> {
     const SQL: &str = "SELECT hosted, counterparty, transfer, id, task, place, state, attempts, next_at, last_failure \
@@ -138,33 +130,12 @@ pub fn of_hosted(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Letter>, 
     tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(letter).collect()
 }
 
-fn keyed(letter: &Letter, rest: impl IntoIterator<Item = Value>) -> Vec<Value> {
-    let mut values = letter.key.values().to_vec();
-    values.push(letter.id.to_string().into());
-    values.extend(rest);
-    values
-}
-
-/// It was sent and receipted.
+/// Whoever holds it, it needs no sending any more: the ledger says so, or an officer.
 pub fn done(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<(), StoreError> {
     const SQL: &str =
         "DELETE FROM outbox WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
     let [hosted, counterparty, transfer] = key.values();
     tx.exec(SQL, &[hosted, counterparty, transfer, id.to_string().into()]).map(|_| ())
-}
-
-/// It failed and is tried again at `next_at`.
-pub fn postpone(tx: &mut dyn Tx, letter: &Letter, next_at: Instant, failure: &str) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE outbox SET attempts = attempts + 1, next_at = ?5, last_failure = ?6 \
-                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
-    tx.exec(SQL, &keyed(letter, [next_at.milliseconds().into(), failure.into()])).map(|_| ())
-}
-
-/// The peer's refusal was final: an officer has to look.
-pub fn bury(tx: &mut dyn Tx, letter: &Letter, failure: &str) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE outbox SET state = 'dead', attempts = attempts + 1, last_failure = ?5 \
-                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
-    tx.exec(SQL, &keyed(letter, [failure.into()])).map(|_| ())
 }
 
 /// What waits for a peer is tried now: the peer was just heard.

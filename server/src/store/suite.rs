@@ -1,14 +1,24 @@
 //! What every engine must show. Each behaviour is a function over a fresh store; `for_engine!` makes a test
 //! of each for one engine, through its real migrations.
 
+mod leasing;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 
 use cme_spec::entry::{Entry, EntryType as E};
 use cme_spec::example::{Story, code, instant};
+use cme_spec::instant::EntryId;
 
+pub(crate) use self::leasing::{
+    a_leased_letter_is_nobody_elses_until_its_lease_has_run_out, a_lost_lease_changes_nothing,
+    a_process_that_stops_gives_its_letters_back, one_letter_of_a_ledger_is_under_way_whoever_sends_it,
+    peers_take_turns_and_none_has_more_under_way_than_its_bound,
+    work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
+};
+use super::leases::Holder;
 use super::ledgers::{self, LedgerKey};
-use super::outbox::{self, Task};
+use super::outbox::{self, Leased, Letter, Task, Turn};
 use super::{Store, StoreError};
 
 /// A store on an empty database, opened again by `reopen`; dropped with its database.
@@ -34,6 +44,12 @@ macro_rules! for_engine {
                 the_first_letter_of_each_ledger_is_due_and_no_other,
                 a_dead_delivery_holds_back_what_follows_and_a_dead_decision_does_not,
                 letters_are_hastened_for_one_peer_only,
+                a_leased_letter_is_nobody_elses_until_its_lease_has_run_out,
+                a_lost_lease_changes_nothing,
+                one_letter_of_a_ledger_is_under_way_whoever_sends_it,
+                peers_take_turns_and_none_has_more_under_way_than_its_bound,
+                a_process_that_stops_gives_its_letters_back,
+                work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
                 migrations_run_once,
             );
         }
@@ -310,7 +326,7 @@ pub(crate) async fn a_peers_newest_head_is_kept_and_each_that_contradicts(fixtur
     assert_eq!(texts(&kept), texts(&[other, later]));
 }
 
-fn letter_id(number: u64) -> cme_spec::instant::EntryId {
+fn letter_id(number: u64) -> EntryId {
     cme_spec::example::entry_id(number)
 }
 
@@ -319,10 +335,23 @@ async fn enqueue(store: &Store, ledger: u64, id: u64, task: Task, place: i64) {
     store.write(move |tx| outbox::enqueue(tx, &key(ledger), letter_id(id), task, place, now)).await.unwrap();
 }
 
-async fn due(store: &Store, at: &str) -> Vec<cme_spec::instant::EntryId> {
-    let at = instant(at);
-    let letters = store.read(move |tx| outbox::due(tx, at, 100)).await.unwrap();
+fn turn(at: &str) -> Turn {
+    Turn { now: instant(at), per_peer_max: 100, letters_max: 100, after: None }
+}
+
+async fn due(store: &Store, at: &str) -> Vec<EntryId> {
+    let turn = turn(at);
+    ids(store.read(move |tx| outbox::due(tx, &turn)).await.unwrap())
+}
+
+fn ids(letters: impl IntoIterator<Item = Letter>) -> Vec<EntryId> {
     letters.into_iter().map(|letter| letter.id).collect()
+}
+
+/// What a process takes at that time, for a minute.
+async fn claim(store: &Store, holder: u8, turn: Turn) -> Vec<Leased> {
+    let (holder, until) = (Holder::from_random([holder; 16]), turn.now.plus_seconds(60));
+    store.write(move |tx| outbox::claim(tx, &turn, holder, until)).await.unwrap()
 }
 
 pub(crate) async fn the_first_letter_of_each_ledger_is_due_and_no_other(fixture: &impl Fixture) {
@@ -334,10 +363,10 @@ pub(crate) async fn the_first_letter_of_each_ledger_is_due_and_no_other(fixture:
     assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(11), letter_id(21)]);
     store.write(|tx| outbox::done(tx, &key(1), letter_id(11))).await.unwrap();
     assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(12), letter_id(21)]);
-    let letters = store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap();
-    let postponed = letters.iter().find(|letter| letter.id == letter_id(12)).unwrap().clone();
+    let claimed = claim(&store, 1, turn("2026-11-24T09:00:00Z")).await;
+    let postponed = claimed.iter().find(|leased| leased.letter.id == letter_id(12)).unwrap().lease;
     let later = instant("2026-11-24T10:00:00Z");
-    store.write(move |tx| outbox::postpone(tx, &postponed, later, "no connection")).await.unwrap();
+    assert!(store.write(move |tx| outbox::postpone(tx, &postponed, later, "no connection")).await.unwrap());
     assert_eq!(due(&store, "2026-11-24T09:59:59Z").await, [letter_id(21)]);
     let letters = store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap();
     assert_eq!((letters[0].attempts, letters[0].last_failure.as_deref()), (1, Some("no connection")));
@@ -351,9 +380,8 @@ pub(crate) async fn a_dead_delivery_holds_back_what_follows_and_a_dead_decision_
         enqueue(&store, ledger, ledger * 10 + 1, task, 1).await;
         enqueue(&store, ledger, ledger * 10 + 2, task, 2).await;
     }
-    let letters = store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap();
-    for first in letters.into_iter().filter(|letter| letter.place == 1) {
-        store.write(move |tx| outbox::bury(tx, &first, "not-a-party")).await.unwrap();
+    for first in claim(&store, 1, turn("2026-11-24T09:00:00Z")).await {
+        assert!(store.write(move |tx| outbox::bury(tx, &first.lease, "not-a-party")).await.unwrap());
     }
     assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(22)]);
     assert_eq!(store.read(|tx| outbox::count(tx)).await.unwrap(), (2, 2));
@@ -369,8 +397,10 @@ pub(crate) async fn letters_are_hastened_for_one_peer_only(fixture: &impl Fixtur
     let now = instant("2026-11-24T09:00:00Z");
     store.write(move |tx| outbox::enqueue(tx, &other, letter_id(21), Task::Deliver, 1, now)).await.unwrap();
     let later = instant("2026-11-24T10:00:00Z");
-    for letter in store.read(|tx| outbox::of_hosted(tx, code("330"))).await.unwrap() {
-        store.write(move |tx| outbox::postpone(tx, &letter, later, "no connection")).await.unwrap();
+    for leased in claim(&store, 1, turn("2026-11-24T09:00:00Z")).await {
+        let postponed =
+            store.write(move |tx| outbox::postpone(tx, &leased.lease, later, "no connection")).await;
+        assert!(postponed.unwrap());
     }
     store.write(move |tx| outbox::hasten(tx, code("330"), code("373"), now)).await.unwrap();
     assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(11)]);

@@ -6,6 +6,7 @@
 )]
 
 mod crash;
+mod leases;
 mod office;
 mod operator;
 mod proxy;
@@ -16,6 +17,8 @@ mod refused_bodies;
 mod refused_entries;
 mod refused_readers;
 mod refused_references;
+#[cfg(feature = "postgres-tests")]
+mod several;
 mod support;
 mod suspended;
 mod wire;

@@ -243,6 +243,11 @@ impl Party {
         self.server.ended()
     }
 
+    /// Stops the server's process where it stands, or lets it go on: `-STOP`, `-CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.pid().to_string()]).status().unwrap().success());
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.server.process.as_ref().unwrap().id()
     }
