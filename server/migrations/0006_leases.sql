@@ -1,6 +1,6 @@
--- Several server processes on one database: who may send a letter and until when, and who does work
--- that is done once for a deployment. A server of the version before knows none of it: it may send what
--- another is sending, and the same bytes twice do no harm.
+-- Several server processes on one database: who may send a letter and until when, who does work that is done
+-- once for a deployment, and what a deployment knows of its last run. A server of the version before knows
+-- none of it: it may send what another is sending, and the same bytes twice do no harm.
 
 ALTER TABLE outbox ADD COLUMN leased_by TEXT;
 ALTER TABLE outbox ADD COLUMN leased_until BIGINT NOT NULL DEFAULT 0;
@@ -11,4 +11,9 @@ CREATE TABLE lease (
     name         TEXT   NOT NULL PRIMARY KEY,
     leased_by    TEXT   NOT NULL,
     leased_until BIGINT NOT NULL
+);
+
+CREATE TABLE deployment (
+    name  TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
 );

@@ -13,6 +13,7 @@ pub mod escalation;
 pub mod extract;
 pub mod handler;
 pub mod health;
+pub mod incarnation;
 pub mod node;
 pub mod office;
 pub mod peers;

@@ -22,6 +22,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HostedConfig, OpenError};
+use crate::incarnation::{self, IncarnationError};
 use crate::random;
 use crate::store::leases::Holder;
 use crate::store::ledgers::LedgerKey;
@@ -105,9 +106,9 @@ pub enum NodeError {
         /// Why.
         cause: DirectoryError,
     },
-    /// The incarnation file holds no number.
-    #[error("{0} must hold the number of restores, from 1")]
-    Incarnation(String),
+    /// The incarnation file, or what the database says to it.
+    #[error(transparent)]
+    Incarnation(#[from] IncarnationError),
     /// A hosted authority's key is not valid yet, or no longer.
     #[error("the signing key {kid} of authority {code} is not valid now: retired, revoked, or not valid yet")]
     KeyNotInTerm {
@@ -136,8 +137,10 @@ impl Node {
             let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "the directory is not there yet");
             return Err(ConfigError::Read { path: missing.clone(), cause }.into());
         }
+        let incarnation_file = config.resolve(&config.incarnation);
+        let incarnation = incarnation::read(&incarnation_file)?;
         let store = config.open_store()?;
-        let incarnation = read_incarnation(&config)?;
+        incarnation::begin(&store, incarnation, &incarnation_file).await?;
         let archive = load_directory(&config, &store).await?;
         if config.directory_root.is_none() {
             tracing::warn!(
@@ -315,13 +318,6 @@ pub struct Told {
     pub incarnation: u64,
     /// The directory issue in use.
     pub directory_issue: u64,
-}
-
-fn read_incarnation(config: &Config) -> Result<u64, NodeError> {
-    let text = config.read(&config.incarnation)?;
-    let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
-    let place = || NodeError::Incarnation(config.resolve(&config.incarnation).display().to_string());
-    number.filter(|number| *number > 0).ok_or_else(place)
 }
 
 /// Implements: SIG-007

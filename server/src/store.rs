@@ -9,6 +9,7 @@
 //! transaction for each request (a tenth of the rate, measured), an async driver for the writer (the writer
 //! is one thread whatever the driver).
 
+pub mod deployment;
 pub mod directory;
 pub mod leases;
 pub mod ledgers;

@@ -12,7 +12,8 @@ use cme_spec::instant::EntryId;
 
 pub(crate) use self::leasing::{
     a_leased_letter_is_nobody_elses_until_its_lease_has_run_out, a_lost_lease_changes_nothing,
-    a_process_that_stops_gives_its_letters_back, one_letter_of_a_ledger_is_under_way_whoever_sends_it,
+    a_process_that_stops_gives_its_letters_back, an_incarnation_begins_unless_a_later_one_did,
+    one_letter_of_a_ledger_is_under_way_whoever_sends_it,
     peers_take_turns_and_none_has_more_under_way_than_its_bound,
     work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
 };
@@ -50,6 +51,7 @@ macro_rules! for_engine {
                 peers_take_turns_and_none_has_more_under_way_than_its_bound,
                 a_process_that_stops_gives_its_letters_back,
                 work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
+                an_incarnation_begins_unless_a_later_one_did,
                 migrations_run_once,
             );
         }

@@ -149,6 +149,24 @@ fn a_health_listener_that_others_could_reach_is_refused() {
 }
 
 #[test]
+fn an_incarnation_that_went_back_is_refused_until_the_file_is_mended() {
+    let world = World::new(&["373", "330"]);
+    let party = world.party("373");
+    let list_at = |incarnation: &str| {
+        std::fs::write(party.home.join("incarnation"), incarnation).unwrap();
+        let output = party.run(&["office", "list"], None);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(list_at("2\n").0);
+    let (listed, said) = list_at("1\n");
+    assert!(!listed && said.contains("says incarnation 1, but 2 ran on this database"), "{said}");
+    let (listed, said) = list_at("two\n");
+    assert!(!listed && said.contains("must hold one number"), "{said}");
+    assert!(list_at("2\n").0 && list_at("3\n").0);
+    assert!(!list_at("2\n").0, "the raised number was noted");
+}
+
+#[test]
 fn private_files_are_private_and_init_overwrites_nothing() {
     let world = World::new(&["373", "330"]);
     let party = world.party("373");

@@ -4,6 +4,7 @@ use cme_spec::example::{code, instant};
 use cme_spec::instant::EntryId;
 
 use super::{Fixture, claim, due, enqueue, ids, key, letter_id, turn};
+use crate::store::deployment::{self, Begun};
 use crate::store::leases::{self, Holder};
 use crate::store::ledgers::LedgerKey;
 use crate::store::outbox::{self, Leased, Task, Turn};
@@ -137,4 +138,16 @@ pub(crate) async fn work_for_one_process_is_done_by_one_until_its_lease_has_run_
     assert!(!take("clocks", 1, "2026-11-24T09:01:30Z").await, "only its holder gives it back");
     store.write(move |tx| leases::release(tx, "clocks", second)).await.unwrap();
     assert!(take("clocks", 1, "2026-11-24T09:01:30Z").await);
+}
+
+pub(crate) async fn an_incarnation_begins_unless_a_later_one_did(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let begin = async |incarnation| store.write(move |tx| deployment::begin(tx, incarnation)).await.unwrap();
+    assert_eq!(store.read(|tx| deployment::incarnation(tx)).await.unwrap(), None);
+    assert_eq!(begin(9).await, Begun::First);
+    assert_eq!(begin(9).await, Begun::Again);
+    assert_eq!(begin(10).await, Begun::Restored { from: 9 });
+    // Compared as numbers, not as texts.
+    assert_eq!(begin(9).await, Begun::Outlived { by: 10 });
+    assert_eq!(store.read(|tx| deployment::incarnation(tx)).await.unwrap(), Some(10));
 }
