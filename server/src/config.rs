@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cme_spec::ids::AuthorityCode;
 use cme_spec::signature::PublicKey;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
-use crate::store::{Store, StoreError};
+use crate::store::{Database, Store, StoreError};
 
 /// What `cme-server.toml` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -199,14 +200,19 @@ impl Config {
         Ok(config)
     }
 
-    /// Opens the database that the configuration names.
-    pub fn open_store(&self) -> Result<Store, OpenError> {
+    /// The database that the configuration names.
+    pub fn open_database(&self) -> Result<Arc<dyn Database>, OpenError> {
         let authority = self.database_authority.as_deref().map(|path| self.read(path)).transpose()?;
         if self.database.starts_with("postgresql://") || self.database.starts_with("postgres://") {
-            Ok(Postgres::open(&self.database, authority.as_deref())?)
+            Ok(Arc::new(Postgres::at(&self.database, authority.as_deref())?))
         } else {
-            Ok(Sqlite::open(&self.resolve(Path::new(&self.database)))?)
+            Ok(Arc::new(Sqlite::at(&self.resolve(Path::new(&self.database)))?))
         }
+    }
+
+    /// A store on the database that the configuration names.
+    pub fn open_store(&self) -> Result<Store, OpenError> {
+        Ok(Store::open(self.open_database()?)?)
     }
 
     /// A path of the configuration, as the process sees it.

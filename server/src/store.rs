@@ -121,6 +121,12 @@ pub enum StoreError {
     /// The engine failed.
     #[error("the database failed: {0}")]
     Engine(String),
+    /// A server or a command works on the database, which somebody wants for themselves.
+    #[error("a server or a command works on this database; stop it first")]
+    InUse,
+    /// Somebody has the database for themselves.
+    #[error("this database is being restored or moved; try again afterwards")]
+    HeldAlone,
     /// The store is shut down.
     #[error("the store is shut down")]
     Closed,
@@ -153,10 +159,13 @@ pub trait Engine: Send {
     fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
 }
 
-/// Opens connections to one database.
+/// Opens connections to one database. Either any number of them work on it or one alone, which may replace
+/// what it holds: the right to it belongs to the connection, so that none outlives what it stands on.
 pub trait Database: Send + Sync {
-    /// A new connection.
+    /// A new connection beside others; refused while somebody has the database alone.
     fn connect(&self) -> Result<Box<dyn Engine>, StoreError>;
+    /// The only connection, for as long as it is open; refused while there is any other.
+    fn connect_alone(&self) -> Result<Box<dyn Engine>, StoreError>;
     /// Work that is better done beside the writer, now and then.
     fn tend(&self) -> Result<(), StoreError> {
         Ok(())

@@ -52,7 +52,7 @@ impl ResponseError for Fault {
             Self::Refused(problem) => {
                 StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
-            Self::Ours(StoreError::Busy | StoreError::Full | StoreError::Closed) => {
+            Self::Ours(StoreError::Busy | StoreError::Full | StoreError::Closed | StoreError::HeldAlone) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Ours(_) => StatusCode::INTERNAL_SERVER_ERROR,

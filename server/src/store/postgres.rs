@@ -6,9 +6,13 @@
 //! it buys is the same world as in SQLite: no write skew, and places in commit order that no reader can
 //! overtake. Not chosen: SERIALIZABLE with retries (batches of several processes abort each other for ever)
 //! and row locks (a rule that each statement would have to remember).
+//!
+//! Each connection also holds a lock of its session, shared or alone, for as long as it lives: whoever wants
+//! to replace the data waits for no word of others, as a connection that was lost must ask again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postgres::error::SqlState;
 use postgres::types::private::BytesMut;
@@ -20,8 +24,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Database, Engine, JobFn, Row, Store, StoreError, Tx, Value};
 
-/// The lock that the one writer holds: the letters "CME-WRIT".
+/// The lock that the one writer holds. Its number stays for ever: versions take turns by it.
 const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(4849337396446976340)";
+/// The lock that everybody on the database holds together, or one alone: the letters "CME-RUNS" as a number.
+const TOGETHER: &str = "SELECT pg_try_advisory_lock_shared(4849608434705059411)";
+const ALONE: &str = "SELECT pg_try_advisory_lock(4849608434705059411)";
+/// Tries for the lock alone, and the pause between two: the server takes a moment to see that a session ended.
+const ALONE_TRIES: u32 = 40;
+const ALONE_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for a connection, in seconds.
 const CONNECT_SECONDS: u64 = 10;
 
@@ -32,14 +42,25 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects to the database of a URL and starts a store on it. With the PEM of a certification
-    /// authority the connection is TLS, and the server's certificate must be of it.
-    pub fn open(url: &str, authority_pem: Option<&[u8]>) -> Result<Store, StoreError> {
+    /// The database of a URL. With the PEM of a certification authority connections are TLS, and the server's
+    /// certificate must be of it.
+    pub fn at(url: &str, authority_pem: Option<&[u8]>) -> Result<Self, StoreError> {
         let mut config: Config =
             url.parse().map_err(|_| StoreError::Engine("not a PostgreSQL URL".to_owned()))?;
-        config.connect_timeout(std::time::Duration::from_secs(CONNECT_SECONDS));
-        let tls = authority_pem.map(tls).transpose()?;
-        Store::open(Arc::new(Self { config, tls }))
+        config.connect_timeout(Duration::from_secs(CONNECT_SECONDS));
+        Ok(Self { config, tls: authority_pem.map(tls).transpose()? })
+    }
+
+    /// Connects to the database of a URL and starts a store on it.
+    pub fn open(url: &str, authority_pem: Option<&[u8]>) -> Result<Store, StoreError> {
+        Store::open(Arc::new(Self::at(url, authority_pem)?))
+    }
+
+    fn connected(&self, alone: bool) -> Result<Box<dyn Engine>, StoreError> {
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        let mut engine = PostgresEngine { config, tls, alone, client: None, statements: HashMap::new() };
+        engine.client()?;
+        Ok(Box::new(engine))
     }
 }
 
@@ -60,16 +81,18 @@ fn tls(authority_pem: &[u8]) -> Result<MakeRustlsConnect, StoreError> {
 
 impl Database for Postgres {
     fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
-        let (config, tls) = (self.config.clone(), self.tls.clone());
-        let mut engine = PostgresEngine { config, tls, client: None, statements: HashMap::new() };
-        engine.client()?;
-        Ok(Box::new(engine))
+        self.connected(false)
+    }
+
+    fn connect_alone(&self) -> Result<Box<dyn Engine>, StoreError> {
+        self.connected(true)
     }
 }
 
 struct PostgresEngine {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+    alone: bool,
     client: Option<Client>,
     statements: HashMap<&'static str, Statement>,
 }
@@ -78,15 +101,35 @@ impl PostgresEngine {
     /// The connection; a new one when the last was lost.
     fn client(&mut self) -> Result<(&mut Client, &mut HashMap<&'static str, Statement>), StoreError> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
+            if self.alone && self.client.is_some() {
+                // Somebody else may have come in meanwhile.
+                return Err(StoreError::Closed);
+            }
             self.statements.clear();
-            let client = match &self.tls {
-                Some(tls) => self.config.connect(tls.clone()),
-                None => self.config.connect(NoTls),
-            };
-            self.client = Some(client.map_err(fault)?);
+            self.client = None;
+            self.client = Some(self.connect()?);
         }
         let client = self.client.as_mut().ok_or(StoreError::Closed)?;
         Ok((client, &mut self.statements))
+    }
+
+    fn connect(&self) -> Result<Client, StoreError> {
+        let client = match &self.tls {
+            Some(tls) => self.config.connect(tls.clone()),
+            None => self.config.connect(NoTls),
+        };
+        let mut client = client.map_err(fault)?;
+        let mut taken = |sql| client.query_one(sql, &[]).and_then(|row| row.try_get(0)).map_err(fault);
+        if !self.alone {
+            return if taken(TOGETHER)? { Ok(client) } else { Err(StoreError::HeldAlone) };
+        }
+        for _ in 0..ALONE_TRIES {
+            if taken(ALONE)? {
+                return Ok(client);
+            }
+            std::thread::sleep(ALONE_PAUSE);
+        }
+        Err(StoreError::InUse)
     }
 
     fn within(&mut self, locked: bool, job: JobFn<'_>) -> Result<(), StoreError> {

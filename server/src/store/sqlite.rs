@@ -2,7 +2,12 @@
 //!
 //! `synchronous=FULL` in WAL mode: a commit that was told is on disk. Checkpoints run beside the writer, so
 //! that no entry waits for one.
+//!
+//! Each connection holds a lock of the operating system on a file beside the database, shared or alone. The
+//! database itself would not do: SQLite locks it by rules of its own, and a restore puts another in its place.
 
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,21 +26,33 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens, or makes, the database file and starts a store on it.
-    ///
-    /// A new file is for its owner's eyes only, and SQLite gives its companions the same mode: they hold
-    /// personal data.
-    pub fn open(path: &Path) -> Result<Store, StoreError> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let made =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        made.map_err(|error| StoreError::Engine(format!("{}: {error}", path.display())))?;
-        Store::open(Arc::new(Self { path: path.to_owned() }))
+    /// The database file; a new one is for its owner's eyes only, and SQLite gives its companions the same
+    /// mode: they hold personal data.
+    pub fn at(path: &Path) -> Result<Self, StoreError> {
+        private_file(path)?;
+        let path = path.canonicalize().map_err(|error| unusable(path, &error))?;
+        Ok(Self { path })
     }
-}
 
-impl Database for Sqlite {
-    fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
+    /// Opens, or makes, the database file and starts a store on it.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        Store::open(Arc::new(Self::at(path)?))
+    }
+
+    /// The file whose name is the database's with that ending.
+    fn companion(&self, ending: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(ending);
+        name.into()
+    }
+
+    fn lock_file(&self) -> Result<(PathBuf, File), StoreError> {
+        let path = self.companion(".lock");
+        let file = private_file(&path)?;
+        Ok((path, file))
+    }
+
+    fn connected(&self, lock: File) -> Result<Box<dyn Engine>, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -47,13 +64,40 @@ impl Database for Sqlite {
             )
             .map_err(fault)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Box::new(SqliteEngine(connection)))
+        Ok(Box::new(SqliteEngine { connection, _lock: lock }))
+    }
+}
+
+fn unusable(path: &Path, cause: &std::io::Error) -> StoreError {
+    StoreError::Engine(format!("{}: {cause}", path.display()))
+}
+
+fn private_file(path: &Path) -> Result<File, StoreError> {
+    let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map_err(|error| unusable(path, &error))
+}
+
+impl Database for Sqlite {
+    fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
+        let (path, lock) = self.lock_file()?;
+        lock.try_lock_shared().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::HeldAlone,
+            TryLockError::Error(error) => unusable(&path, &error),
+        })?;
+        self.connected(lock)
+    }
+
+    fn connect_alone(&self) -> Result<Box<dyn Engine>, StoreError> {
+        let (path, lock) = self.lock_file()?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse,
+            TryLockError::Error(error) => unusable(&path, &error),
+        })?;
+        self.connected(lock)
     }
 
     fn tend(&self) -> Result<(), StoreError> {
-        let mut wal = self.path.clone().into_os_string();
-        wal.push("-wal");
-        if std::fs::metadata(wal).is_ok_and(|file| file.len() > WAL_BYTES_CHECKPOINT) {
+        if std::fs::metadata(self.companion("-wal")).is_ok_and(|file| file.len() > WAL_BYTES_CHECKPOINT) {
             let connection = Connection::open(&self.path).map_err(fault)?;
             connection
                 .execute_batch("PRAGMA busy_timeout=1000; PRAGMA wal_checkpoint(PASSIVE);")
@@ -63,15 +107,20 @@ impl Database for Sqlite {
     }
 }
 
-struct SqliteEngine(Connection);
+struct SqliteEngine {
+    connection: Connection,
+    /// Closed, and with that given back, after the connection.
+    _lock: File,
+}
 
 impl SqliteEngine {
     fn within(&mut self, begin: &str, job: JobFn<'_>) -> Result<(), StoreError> {
-        self.0.execute_batch(begin).map_err(fault)?;
-        let result = job(&mut self.0).and_then(|()| self.0.execute_batch("COMMIT").map_err(fault));
+        self.connection.execute_batch(begin).map_err(fault)?;
+        let result =
+            job(&mut self.connection).and_then(|()| self.connection.execute_batch("COMMIT").map_err(fault));
         if result.is_err() {
             // Fails only when SQLite has rolled back by itself already.
-            let _ = self.0.execute_batch("ROLLBACK");
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
         result
     }

@@ -11,6 +11,7 @@ use cme_spec::example::{Story, code, instant};
 use cme_spec::instant::EntryId;
 
 pub(crate) use self::leasing::{
+    a_database_is_worked_on_by_many_or_held_by_one_alone,
     a_leased_letter_is_nobody_elses_until_its_lease_has_run_out, a_lost_lease_changes_nothing,
     a_process_that_stops_gives_its_letters_back, an_incarnation_begins_unless_a_later_one_did,
     one_letter_of_a_ledger_is_under_way_whoever_sends_it,
@@ -20,12 +21,17 @@ pub(crate) use self::leasing::{
 use super::leases::Holder;
 use super::ledgers::{self, LedgerKey};
 use super::outbox::{self, Leased, Letter, Task, Turn};
-use super::{Store, StoreError};
+use super::{Database, Store, StoreError};
 
 /// A store on an empty database, opened again by `reopen`; dropped with its database.
 pub(crate) trait Fixture {
-    /// A store on this fixture's database.
-    fn open(&self) -> Store;
+    /// This fixture's database.
+    fn database(&self) -> Arc<dyn Database>;
+
+    /// A store on it.
+    fn open(&self) -> Store {
+        Store::open(self.database()).unwrap()
+    }
 }
 
 macro_rules! for_engine {
@@ -52,6 +58,7 @@ macro_rules! for_engine {
                 a_process_that_stops_gives_its_letters_back,
                 work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
                 an_incarnation_begins_unless_a_later_one_did,
+                a_database_is_worked_on_by_many_or_held_by_one_alone,
                 migrations_run_once,
             );
         }
@@ -80,8 +87,8 @@ impl SqliteFixture {
 }
 
 impl Fixture for SqliteFixture {
-    fn open(&self) -> Store {
-        super::sqlite::Sqlite::open(&self.0.path().join("suite.sqlite")).unwrap()
+    fn database(&self) -> Arc<dyn Database> {
+        Arc::new(super::sqlite::Sqlite::at(&self.0.path().join("suite.sqlite")).unwrap())
     }
 }
 
@@ -113,10 +120,10 @@ impl PostgresFixture {
 
 #[cfg(feature = "postgres-tests")]
 impl Fixture for PostgresFixture {
-    fn open(&self) -> Store {
+    fn database(&self) -> Arc<dyn Database> {
         let url = std::env::var("CME_TEST_POSTGRES").unwrap();
         let (server, _) = url.rsplit_once('/').unwrap();
-        super::postgres::Postgres::open(&format!("{server}/{}", self.name), None).unwrap()
+        Arc::new(super::postgres::Postgres::at(&format!("{server}/{}", self.name), None).unwrap())
     }
 }
 

@@ -171,7 +171,7 @@ fn private_files_are_private_and_init_overwrites_nothing() {
     let world = World::new(&["373", "330"]);
     let party = world.party("373");
     party.office(&["list"], None);
-    for name in ["373.sign.pem", "373.key.pem", "server.key.pem", "cme.sqlite"] {
+    for name in ["373.sign.pem", "373.key.pem", "server.key.pem", "cme.sqlite", "cme.sqlite.lock"] {
         let mode = std::fs::metadata(party.home.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} can be read by others");
     }

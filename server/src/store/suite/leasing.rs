@@ -1,5 +1,7 @@
 //! What several processes on one database see of each other's work.
 
+use std::sync::Arc;
+
 use cme_spec::example::{code, instant};
 use cme_spec::instant::EntryId;
 
@@ -8,6 +10,7 @@ use crate::store::deployment::{self, Begun};
 use crate::store::leases::{self, Holder};
 use crate::store::ledgers::LedgerKey;
 use crate::store::outbox::{self, Leased, Task, Turn};
+use crate::store::{Store, StoreError};
 
 fn letters(leased: &[Leased]) -> Vec<EntryId> {
     ids(leased.iter().map(|leased| leased.letter.clone()))
@@ -150,4 +153,26 @@ pub(crate) async fn an_incarnation_begins_unless_a_later_one_did(fixture: &impl 
     // Compared as numbers, not as texts.
     assert_eq!(begin(9).await, Begun::Outlived { by: 10 });
     assert_eq!(store.read(|tx| deployment::incarnation(tx)).await.unwrap(), Some(10));
+}
+
+pub(crate) async fn a_database_is_worked_on_by_many_or_held_by_one_alone(fixture: &impl Fixture) {
+    let database = fixture.database();
+    // On threads without a runtime: the driver of PostgreSQL brings one.
+    let alone = || {
+        let database = Arc::clone(&database);
+        tokio::task::spawn_blocking(move || {
+            let held = database.connect_alone();
+            held.map(|engine| (engine, Store::open(database).err()))
+        })
+    };
+    let many = [fixture.open(), fixture.open()];
+    let refused = alone().await.unwrap();
+    assert_eq!(refused.err(), Some(StoreError::InUse));
+    // Who has it already goes on.
+    enqueue(&many[0], 1, 11, Task::Deliver, 1).await;
+    drop(many);
+    let (engine, beside) = alone().await.unwrap().unwrap();
+    assert_eq!(beside, Some(StoreError::HeldAlone));
+    tokio::task::spawn_blocking(move || drop(engine)).await.unwrap();
+    assert_eq!(due(&fixture.open(), "2026-11-24T09:00:00Z").await, [letter_id(11)]);
 }
