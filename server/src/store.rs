@@ -11,6 +11,7 @@
 
 pub mod deployment;
 pub mod directory;
+pub mod escalations;
 pub mod leases;
 pub mod ledgers;
 mod migrate;

@@ -390,3 +390,15 @@ pub fn with_clocks(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Held>, 
                        WHERE hosted = ?1 AND stage <> 'settled' ORDER BY changed";
     all_held(&tx.rows(SQL, &[hosted.as_ref().into()])?)
 }
+
+/// The same, a part at a time: those that changed after a place in commit order.
+pub fn with_clocks_after(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
+                       WHERE hosted = ?1 AND stage <> 'settled' AND changed > ?2 ORDER BY changed LIMIT ?3";
+    all_held(&tx.rows(SQL, &[hosted.as_ref().into(), after.into(), i64::from(limit).into()])?)
+}

@@ -9,6 +9,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../../migrations/0004_peer_heads.sql")),
     (5, include_str!("../../migrations/0005_pairs.sql")),
     (6, include_str!("../../migrations/0006_leases.sql")),
+    (7, include_str!("../../migrations/0007_escalation_tasks.sql")),
 ];
 
 pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {

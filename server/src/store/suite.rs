@@ -1,6 +1,7 @@
 //! What every engine must show. Each behaviour is a function over a fresh store; `for_engine!` makes a test
 //! of each for one engine, through its real migrations.
 
+mod escalations;
 mod leasing;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,12 @@ use cme_spec::entry::{Entry, EntryType as E};
 use cme_spec::example::{Story, code, instant};
 use cme_spec::instant::EntryId;
 
+use self::escalations::{
+    a_message_is_held_by_one_process_until_its_lease_is_over,
+    a_message_that_was_refused_is_kept_until_it_is_resolved, a_reminder_follows_what_was_known,
+    an_occasion_is_told_once, events_are_found_until_they_are_told,
+    ledgers_with_clocks_come_a_part_at_a_time, what_was_told_is_listed_the_newest_first,
+};
 pub(crate) use self::leasing::{
     a_database_is_worked_on_by_many_or_held_by_one_alone,
     a_leased_letter_is_nobody_elses_until_its_lease_has_run_out, a_lost_lease_changes_nothing,
@@ -59,6 +66,13 @@ macro_rules! for_engine {
                 work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
                 an_incarnation_begins_unless_a_later_one_did,
                 a_database_is_worked_on_by_many_or_held_by_one_alone,
+                an_occasion_is_told_once,
+                a_reminder_follows_what_was_known,
+                a_message_is_held_by_one_process_until_its_lease_is_over,
+                a_message_that_was_refused_is_kept_until_it_is_resolved,
+                events_are_found_until_they_are_told,
+                ledgers_with_clocks_come_a_part_at_a_time,
+                what_was_told_is_listed_the_newest_first,
                 migrations_run_once,
             );
         }
