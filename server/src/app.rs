@@ -40,6 +40,9 @@ pub enum ServeError {
     /// A file of the configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A channel to the escalation contacts.
+    #[error(transparent)]
+    Escalation(#[from] escalation::ChannelError),
     /// The listener's certificate or key.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -69,6 +72,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let identity =
         Identity::from_pem(&config.read(&config.tls.certificate)?, &config.read(&config.tls.key)?)?;
     let tls = server_config(&identity, config.tls.tls12)?;
+    let channels = escalation::Channel::open_all(&config)?;
     let (protocol, operations) = (listen(config.listen)?, listen(config.operations)?);
     let health = web::Data::new(Health::new(node.clone()));
     let (data, rates) = (web::Data::new(node.clone()), web::Data::new(RateLimits::new(&config.limits)));
@@ -97,7 +101,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
-    let clocks = tokio::spawn(escalation::run(node.clone(), stopped.clone()));
+    let escalations = tokio::spawn(escalation::run(node.clone(), channels, stopped.clone()));
     let pairs = tokio::spawn(reconciliation::run(node.clone(), stopped));
     tracing::info!(listen = %config.listen, operations = %config.operations,
                    authorities = ?config.authorities.iter().map(|hosted| hosted.code.to_string()).collect::<Vec<_>>(),
@@ -110,7 +114,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, watcher, clocks, pairs, server, operator);
+    let _ = tokio::join!(worker, watcher, escalations, pairs, server, operator);
     Ok(())
 }
 

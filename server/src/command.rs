@@ -2,6 +2,7 @@
 
 mod demo;
 mod directory;
+mod escalation;
 mod init;
 mod ledger;
 mod office;
@@ -51,6 +52,9 @@ enum Command {
     /// What an officer decides and sees.
     #[command(subcommand)]
     Office(office::OfficeCommand),
+    /// Try how the escalation contacts are told, or resolve a message.
+    #[command(subcommand)]
+    Escalation(escalation::EscalationCommand),
     /// Export a ledger, or verify an export without any server.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -75,6 +79,8 @@ pub(crate) enum CommandError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Office(#[from] OfficeError),
+    #[error(transparent)]
+    Escalation(#[from] crate::escalation::ChannelError),
     #[error(transparent)]
     Pki(#[from] PkiError),
     #[error(transparent)]
@@ -145,6 +151,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Directory(command) => command.run()?,
         Command::Office(command) => command.run(&cli.config).await?,
+        Command::Escalation(command) => return command.run(&cli.config).await,
         Command::Ledger(command) => return command.run(&cli.config).await,
         Command::Demo(demo) => return demo.run().await,
         Command::Completions { shell } => {

@@ -1,5 +1,7 @@
 //! The configuration file. Paths in it are relative to the file's own folder.
 
+mod escalation;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
+pub use self::escalation::{Escalation, Security, Smtp, Webhook};
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Database, Store, StoreError};
@@ -43,6 +46,9 @@ pub struct Config {
     /// Delivery.
     #[serde(default)]
     pub delivery: Delivery,
+    /// Word to the escalation contacts.
+    #[serde(default, skip_serializing_if = "Escalation::is_default")]
+    pub escalation: Escalation,
     #[serde(skip)]
     folder: PathBuf,
 }
@@ -180,6 +186,7 @@ impl Config {
             authorities,
             limits,
             delivery,
+            escalation: Escalation::default(),
             folder: PathBuf::new(),
         }
     }

@@ -12,9 +12,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
+use crate::escalation::ChannelKind;
 use crate::node::Node;
 use crate::office::clocks;
-use crate::store::{StoreError, ledgers, officers, outbox, pairs};
+use crate::store::escalations::State;
+use crate::store::{StoreError, escalations, ledgers, officers, outbox, pairs};
 
 /// Looks at a deployment.
 pub struct Health {
@@ -40,6 +42,12 @@ pub struct ReadyReport {
 struct StageLabels {
     authority: String,
     stage: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EscalationLabels {
+    channel: String,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,6 +89,35 @@ impl Recovery {
         self.to_confirm.get_or_create(&label).set(number(touched));
         self.forked.get_or_create(&label).set(forked);
         Ok(())
+    }
+}
+
+/// Messages to escalation contacts, by channel and state.
+struct Escalations(Family<EscalationLabels, Gauge>);
+
+impl Escalations {
+    fn register(registry: &mut Registry) -> Self {
+        let family = Family::<EscalationLabels, Gauge>::default();
+        let help = "Messages to escalation contacts that are still to be sent, or were refused for good";
+        registry.register("escalations", help, family.clone());
+        Self(family)
+    }
+
+    async fn count(&self, node: &Node) -> Result<(), StoreError> {
+        for channel in ChannelKind::configured(node.config()) {
+            for state in [State::Waiting, State::Refused] {
+                self.set(channel.code(), state, 0);
+            }
+        }
+        for (channel, state, count) in node.store().read(|tx| escalations::count(tx)).await? {
+            self.set(&channel, state, count);
+        }
+        Ok(())
+    }
+
+    fn set(&self, channel: &str, state: State, count: i64) {
+        let labels = EscalationLabels { channel: channel.to_owned(), state: state.code() };
+        self.0.get_or_create(&labels).set(count);
     }
 }
 
@@ -136,6 +173,7 @@ impl Health {
             refused_here.clone(),
         );
         let recovery = Recovery::register(&mut registry);
+        let told = Escalations::register(&mut registry);
         let issue = Gauge::<i64>::default();
         registry.register("directory_issue", "Directory issue in use", issue.clone());
 
@@ -164,6 +202,7 @@ impl Health {
         let (still, dead) = self.node.store().read(|tx| outbox::count(tx)).await?;
         waiting.set(still);
         refused.set(dead);
+        told.count(&self.node).await?;
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)
             .map_err(|_| StoreError::Corrupt("metrics can't be written"))?;

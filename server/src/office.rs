@@ -7,6 +7,7 @@
 mod clocks;
 mod confirming;
 mod error;
+mod escalations;
 mod export;
 mod forking;
 mod linking;
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use self::clocks::clocks;
 pub use self::confirming::confirm;
 pub use self::error::OfficeError;
+pub use self::escalations::{EscalationView, MessageView, escalations, resolve_escalation};
 pub use self::export::{export, transfers};
 pub use self::linking::Link;
 pub use self::offering::{OfferDecision, offer};

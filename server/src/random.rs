@@ -38,6 +38,11 @@ pub(crate) fn responsibility_id(now: Instant) -> ResponsibilityId {
     ResponsibilityId::new(uuid(now)).expect("made as version 7")
 }
 
+/// A new message to an escalation contact, or a process that sends them.
+pub(crate) fn message_id(now: Instant) -> Uuid {
+    uuid(now)
+}
+
 /// A new salt. Implements: ENT-009
 pub(crate) fn salt() -> Salt {
     Salt::from_random(bytes())

@@ -11,6 +11,7 @@ use cme_spec::example;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, TransferId};
 
+use super::escalation::Escalations;
 use super::{CommandError, open, output, read};
 use crate::office::{self, Decision, Link, OfferDecision, Resolution};
 
@@ -55,6 +56,8 @@ pub(super) enum OfficeCommand {
     Confirm(Named),
     /// Send a refused letter again, or give a refused decision up.
     Resolve(Resolve),
+    /// List what the escalation contact was told, the newest first.
+    Escalations(Escalations),
     /// Print an example body for a decision.
     Example {
         /// The decision.
@@ -67,7 +70,7 @@ pub(super) enum OfficeCommand {
 pub(super) struct As {
     /// The authority that you work for; needed when several are hosted.
     #[arg(long = "as", value_name = "CODE")]
-    authority: Option<AuthorityCode>,
+    pub(super) authority: Option<AuthorityCode>,
 }
 
 #[derive(Debug, Args)]
@@ -166,6 +169,7 @@ impl OfficeCommand {
             Self::Outcome(outcome) => outcome.run(config).await,
             Self::Confirm(named) => confirm(config, named).await,
             Self::Resolve(resolve) => resolve.run(config).await,
+            Self::Escalations(escalations) => escalations.run(config).await,
             Self::Example { kind } => print_example(*kind),
             Self::Acknowledge(decide) => decide.run(config, EntryType::Acknowledge).await,
             Self::Ask(decide) => decide.run(config, EntryType::RequestInformation).await,

@@ -72,6 +72,9 @@ pub enum OfficeError {
     /// No refused letter has this id.
     #[error("no refused letter has the id {0}; `office list` shows them under `refused`")]
     UnknownLetter(EntryId),
+    /// No message to an escalation contact that is still to be sent has this id.
+    #[error("no message that is not sent has the id {0}; `office escalations` shows them")]
+    UnknownMessage(uuid::Uuid),
     /// A delivery can't be given up.
     #[error("the entry {0} is in the ledger: it can only be delivered; use --retry")]
     InTheLedger(EntryId),

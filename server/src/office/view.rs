@@ -11,10 +11,12 @@ use cme_spec::ledger::due::{Clock, Due};
 use cme_spec::pair::Standing;
 use serde::Serialize;
 
+use super::escalations::{MessageView, message_view};
 use super::forking::forked;
 use super::{OfficeError, clocks};
 use crate::node::Node;
 use crate::peers;
+use crate::store::escalations;
 use crate::store::ledgers::{self, Held};
 use crate::store::officers::{self, RefusedDelivery};
 use crate::store::outbox::{self, Letter, Proposal};
@@ -123,6 +125,8 @@ pub struct ListView {
     pub refused: Vec<LetterView>,
     /// Deliveries of peers that were refused here: their ledgers stand still until somebody looks.
     pub refused_here: Vec<RefusedView>,
+    /// Messages to the escalation contact that were refused for good.
+    pub escalations_refused: Vec<MessageView>,
     /// Transfers that were both accepted for one child and one hand-over: it was offered twice.
     pub accepted_twice: Vec<[TransferId; 2]>,
     /// Authorities with which this one has to reconcile before anything can be added to their ledgers.
@@ -294,9 +298,9 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         let letters = (outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?);
         let around = Around::read(tx, &in_job, authority, &transfers)?;
         let looked_at = (officers::refused(tx, authority)?, pairs::of_hosted(tx, authority)?);
-        Ok((transfers, around, letters, looked_at))
+        Ok((transfers, around, letters, looked_at, escalations::refused(tx, authority)?))
     });
-    let (transfers, around, (proposals, letters), (refused, pairs)) = read.await?;
+    let (transfers, around, (proposals, letters), (refused, pairs), untaken) = read.await?;
     let now = node.now();
     let (dead, waiting): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.dead);
     let decision = |proposal: Proposal| DecisionView {
@@ -316,6 +320,7 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         outbox: waiting.into_iter().map(|letter| letter_view(letter, &team)).collect(),
         refused: dead.into_iter().map(|letter| letter_view(letter, &team)).collect(),
         refused_here: refused.into_iter().map(refused_view).collect(),
+        escalations_refused: untaken.into_iter().map(message_view).collect(),
         accepted_twice: accepted_twice(&transfers),
         peers: pairs.into_iter().filter_map(|known| peer_view(known, node.incarnation())).collect(),
     })

@@ -67,19 +67,3 @@ pub fn count_refused(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<i64, Stor
         tx.rows("SELECT COUNT(*) FROM refused_delivery WHERE hosted = ?1", &[hosted.as_ref().into()])?;
     rows.first().ok_or(StoreError::Corrupt("no count"))?.integer(0)
 }
-
-/// Notes that word of a clock that ran out was sent; false when it was sent before.
-pub fn note_escalated(
-    tx: &mut dyn Tx,
-    key: &LedgerKey,
-    clock: &str,
-    due_on: &str,
-    now: Instant,
-) -> Result<bool, StoreError> {
-    const SQL: &str = "INSERT INTO escalation (hosted, counterparty, transfer, clock, due_on, told_at) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                       ON CONFLICT (hosted, counterparty, transfer, clock, due_on) DO NOTHING";
-    let [hosted, counterparty, transfer] = key.values();
-    let values = [hosted, counterparty, transfer, clock.into(), due_on.into(), now.milliseconds().into()];
-    Ok(tx.exec(SQL, &values)? == 1)
-}

@@ -7,6 +7,8 @@
 
 mod crash;
 mod leases;
+mod escalation;
+mod escalation_channels;
 mod office;
 mod operator;
 mod proxy;
@@ -21,4 +23,5 @@ mod refused_references;
 mod several;
 mod support;
 mod suspended;
+mod told;
 mod wire;

@@ -1,7 +1,7 @@
 //! Deadlines of a ledger: computed the same way at both ends, shown, counted, never acted on by a state.
 
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ClockStart, Ledger, State};
 use crate::directory::Policy;
@@ -10,7 +10,7 @@ use crate::instant::Instant;
 use crate::working_days::{CalendarError, WorkingDays};
 
 /// Which clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// Name somebody who looks at the offer.
