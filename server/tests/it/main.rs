@@ -6,9 +6,9 @@
 )]
 
 mod crash;
-mod leases;
 mod escalation;
 mod escalation_channels;
+mod leases;
 mod office;
 mod operator;
 mod proxy;
