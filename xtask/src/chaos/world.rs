@@ -4,15 +4,15 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::postgres::Postgres;
 use super::proxy::{Door, Mode};
-use super::{Chaos, Database, namespace};
+use super::{Chaos, Database, namespace, seed};
 use crate::Trouble;
 use crate::tree::Tree;
 
@@ -58,10 +58,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// An address that nothing listens on, below those that the system gives to outgoing connections: nobody takes
 /// it while its server is away.
 fn free_address() -> Result<SocketAddr, Trouble> {
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 100).unwrap_or(0) * 200;
+    // Runs side by side begin at different places.
+    static GIVEN: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(seed::fresh()));
     for _ in 0..2_000 {
-        let port = 10_000 + (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let place = GIVEN.fetch_add(1, Ordering::Relaxed) % 20_000;
+        let port = 10_000 + u16::try_from(place).unwrap_or(0);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         if TcpListener::bind(address).is_ok() {
             return Ok(address);
