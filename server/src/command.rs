@@ -1,5 +1,6 @@
 //! The commands of `cme-server`.
 
+mod database;
 mod demo;
 mod directory;
 mod escalation;
@@ -58,6 +59,10 @@ enum Command {
     /// Export a ledger, or verify an export without any server.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    Migrate(database::Migrate),
+    Backup(database::Backup),
+    Restore(database::Restore),
+    Move(database::Move),
     /// Run three real authorities on this machine and hand over children between them.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -153,6 +158,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Office(command) => command.run(&cli.config).await?,
         Command::Escalation(command) => return command.run(&cli.config).await,
         Command::Ledger(command) => return command.run(&cli.config).await,
+        Command::Migrate(migrate) => return apart(|| migrate.run(&cli.config)),
+        Command::Backup(backup) => apart(|| backup.run(&cli.config))?,
+        Command::Restore(restore) => apart(|| restore.run(&cli.config))?,
+        Command::Move(moved) => apart(|| moved.run(&cli.config))?,
         Command::Demo(demo) => return demo.run().await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -161,6 +170,12 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs on a thread that has no runtime: a driver brings its own.
+fn apart<T: Send>(work: impl FnOnce() -> Result<T, CommandError> + Send) -> Result<T, CommandError> {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl Cli {

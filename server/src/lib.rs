@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod append;
+pub mod backup;
 pub mod clock;
 pub mod command;
 pub mod config;

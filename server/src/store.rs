@@ -14,7 +14,7 @@ pub mod directory;
 pub mod escalations;
 pub mod leases;
 pub mod ledgers;
-mod migrate;
+pub mod migrate;
 pub mod officers;
 pub mod outbox;
 pub mod pairs;
@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+pub mod tables;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -167,6 +168,9 @@ pub trait Database: Send + Sync {
     fn connect(&self) -> Result<Box<dyn Engine>, StoreError>;
     /// The only connection, for as long as it is open; refused while there is any other.
     fn connect_alone(&self) -> Result<Box<dyn Engine>, StoreError>;
+    /// What `fill` makes, in one transaction, takes the place of the whole database at once, while nobody else works
+    /// on it. `fill` finds either no table or those of before.
+    fn replace(&self, fill: JobFn<'_>) -> Result<(), StoreError>;
     /// Work that is better done beside the writer, now and then.
     fn tend(&self) -> Result<(), StoreError> {
         Ok(())

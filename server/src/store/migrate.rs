@@ -1,6 +1,6 @@
 //! Brings the tables up to date. The statements are in the subset that every engine takes.
 
-use super::{Engine, StoreError};
+use super::{Engine, StoreError, Tx};
 
 pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/0001_ledgers.sql")),
@@ -12,21 +12,55 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../migrations/0007_escalation_tasks.sql")),
 ];
 
+/// The newest migration that this version knows.
+pub fn known() -> i64 {
+    MIGRATIONS.last().map_or(0, |(number, _)| *number)
+}
+
+/// The newest migration of a database that has been in use.
+pub fn applied(tx: &mut dyn Tx) -> Result<i64, StoreError> {
+    let newest = tx.rows("SELECT COALESCE(MAX(number), 0) FROM migration", &[])?;
+    newest.first().ok_or(StoreError::Corrupt("no migration number"))?.integer(0)
+}
+
+/// The newest migration of a database; 0 for an empty one.
+fn newest(tx: &mut dyn Tx) -> Result<i64, StoreError> {
+    tx.exec("CREATE TABLE IF NOT EXISTS migration (number BIGINT NOT NULL PRIMARY KEY)", &[])?;
+    applied(tx)
+}
+
+/// Brings the tables up to a migration; gives the one that they were at.
+pub fn up_to(tx: &mut dyn Tx, through: i64) -> Result<i64, StoreError> {
+    let (newest, known) = (newest(tx)?, known());
+    if newest > known {
+        return Err(StoreError::Newer { found: newest, known });
+    }
+    for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| (newest + 1..=through).contains(number)) {
+        for statement in sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+            tx.exec(statement, &[])?;
+        }
+        tx.exec("INSERT INTO migration (number) VALUES (?1)", &[(*number).into()])?;
+    }
+    Ok(newest)
+}
+
+/// Brings the tables up to date.
 pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {
-    engine.write(&mut |tx| {
-        tx.exec("CREATE TABLE IF NOT EXISTS migration (number BIGINT NOT NULL PRIMARY KEY)", &[])?;
-        let newest = tx.rows("SELECT COALESCE(MAX(number), 0) FROM migration", &[])?;
-        let newest = newest.first().ok_or(StoreError::Corrupt("no migration number"))?.integer(0)?;
-        let known = MIGRATIONS.last().map_or(0, |(number, _)| *number);
-        if newest > known {
-            return Err(StoreError::Newer { found: newest, known });
-        }
-        for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| *number > newest) {
-            for statement in sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-                tx.exec(statement, &[])?;
+    engine.write(&mut |tx| up_to(tx, known()).map(|_| ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_only_adds_so_that_a_server_of_the_version_before_goes_on() {
+        for (number, sql) in MIGRATIONS {
+            let statements: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
+            let text = statements.join(" ").to_uppercase();
+            for word in ["DROP ", "RENAME ", "ALTER COLUMN", "DELETE ", "UPDATE "] {
+                assert!(!text.contains(word), "migration {number} has {word}");
             }
-            tx.exec("INSERT INTO migration (number) VALUES (?1)", &[(*number).into()])?;
         }
-        Ok(())
-    })
+    }
 }

@@ -87,6 +87,11 @@ impl Database for Postgres {
     fn connect_alone(&self) -> Result<Box<dyn Engine>, StoreError> {
         self.connected(true)
     }
+
+    /// Tables are made and removed in the transaction that fills them.
+    fn replace(&self, fill: JobFn<'_>) -> Result<(), StoreError> {
+        self.connect_alone()?.write(fill)
+    }
 }
 
 struct PostgresEngine {

@@ -52,6 +52,20 @@ impl Sqlite {
         Ok((path, file))
     }
 
+    /// No log of the old database may be left for the new one. What it holds goes into the old file; where that
+    /// can't be done, the file is damaged, and its log is kept beside it.
+    fn set_old_wal_aside(&self) -> Result<(), StoreError> {
+        let wal = self.companion("-wal");
+        let connection = Connection::open(&self.path).map_err(fault)?;
+        let emptied = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
+        drop(connection);
+        if emptied.is_err() && wal.exists() {
+            let aside = self.companion("-wal.damaged");
+            return std::fs::rename(&wal, &aside).map_err(|error| unusable(&wal, &error));
+        }
+        gone(&wal)
+    }
+
     fn connected(&self, lock: File) -> Result<Box<dyn Engine>, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -77,6 +91,26 @@ fn private_file(path: &Path) -> Result<File, StoreError> {
     opened.map_err(|error| unusable(path, &error))
 }
 
+/// The file is not there.
+fn gone(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unusable(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a whole database in a new file; it is on disk afterwards. A crash leaves a file that nobody reads.
+fn build(path: &Path, fill: JobFn<'_>) -> Result<(), StoreError> {
+    let mut connection = Connection::open(path).map_err(fault)?;
+    let settings = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; BEGIN;";
+    connection.execute_batch(settings).map_err(fault)?;
+    fill(&mut connection)?;
+    connection.execute_batch("COMMIT; PRAGMA journal_mode=WAL;").map_err(fault)?;
+    drop(connection);
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(|error| unusable(path, &error))
+}
+
 impl Database for Sqlite {
     fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
         let (path, lock) = self.lock_file()?;
@@ -94,6 +128,26 @@ impl Database for Sqlite {
             TryLockError::Error(error) => unusable(&path, &error),
         })?;
         self.connected(lock)
+    }
+
+    /// The new database is built in a file beside the old one, which stays as it is until the new one is whole and
+    /// on disk: then it is renamed over it.
+    fn replace(&self, fill: JobFn<'_>) -> Result<(), StoreError> {
+        let (lock_path, lock) = self.lock_file()?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse,
+            TryLockError::Error(error) => unusable(&lock_path, &error),
+        })?;
+        let new = self.companion(".new");
+        gone(&new)?;
+        drop(private_file(&new)?);
+        build(&new, fill)?;
+        self.set_old_wal_aside()?;
+        std::fs::rename(&new, &self.path).map_err(|error| unusable(&new, &error))?;
+        gone(&self.companion("-shm"))?;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| unusable(folder, &error))
     }
 
     fn tend(&self) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
     reason = "a test that can't go on says why by panicking"
 )]
 
+mod backup;
 mod crash;
 mod escalation;
 mod escalation_channels;
