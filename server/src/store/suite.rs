@@ -28,7 +28,7 @@ pub(crate) use self::leasing::{
 use super::leases::Holder;
 use super::ledgers::{self, LedgerKey};
 use super::outbox::{self, Leased, Letter, Task, Turn};
-use super::{Database, Store, StoreError};
+use super::{Database, Store, StoreError, Tx, migrate, tables};
 
 /// A store on an empty database, opened again by `reopen`; dropped with its database.
 pub(crate) trait Fixture {
@@ -73,6 +73,8 @@ macro_rules! for_engine {
                 events_are_found_until_they_are_told,
                 ledgers_with_clocks_come_a_part_at_a_time,
                 what_was_told_is_listed_the_newest_first,
+                a_connection_of_before_goes_on_while_the_tables_are_brought_up_to_date,
+                a_whole_database_takes_the_place_of_another_or_nothing_changes,
                 migrations_run_once,
             );
         }
@@ -427,6 +429,75 @@ pub(crate) async fn letters_are_hastened_for_one_peer_only(fixture: &impl Fixtur
     }
     store.write(move |tx| outbox::hasten(tx, code("330"), code("373"), now)).await.unwrap();
     assert_eq!(due(&store, "2026-11-24T09:00:00Z").await, [letter_id(11)]);
+}
+
+/// A row that the first version could write and read.
+fn refuse_one(tx: &mut dyn Tx, sequence: i64) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO refused_delivery (hosted, counterparty, transfer, sequence, problem, refused_at) \
+                       VALUES ('330', '373', 'a', ?1, 'body-invalid', 0)";
+    tx.exec(SQL, &[sequence.into()]).map(|_| ())
+}
+
+pub(crate) async fn a_connection_of_before_goes_on_while_the_tables_are_brought_up_to_date(
+    fixture: &impl Fixture,
+) {
+    let count = |tx: &mut dyn Tx| -> Result<i64, StoreError> {
+        tx.rows("SELECT COUNT(*) FROM refused_delivery", &[])?[0].integer(0)
+    };
+    let database = fixture.database();
+    let old = tokio::task::spawn_blocking(move || {
+        let mut old = database.connect().unwrap();
+        old.write(&mut |tx| migrate::up_to(tx, 2).map(|_| ())).unwrap();
+        old.write(&mut |tx| refuse_one(tx, 1)).unwrap();
+        old
+    });
+    let mut old = old.await.unwrap();
+    let new = fixture.open();
+    let applied = new.read(|tx| migrate::applied(tx)).await.unwrap();
+    assert_eq!(applied, migrate::known());
+    let old = tokio::task::spawn_blocking(move || {
+        old.write(&mut |tx| refuse_one(tx, 2)).unwrap();
+        let mut seen = 0;
+        old.read(&mut |tx| {
+            seen = count(tx)?;
+            Ok(())
+        })
+        .unwrap();
+        drop(old);
+        seen
+    });
+    assert_eq!(old.await.unwrap(), 2);
+    assert_eq!(new.read(move |tx| count(tx)).await.unwrap(), 2);
+}
+
+pub(crate) async fn a_whole_database_takes_the_place_of_another_or_nothing_changes(fixture: &impl Fixture) {
+    let store = fixture.open();
+    store.write(|tx| refuse_one(tx, 1)).await.unwrap();
+    let database = fixture.database();
+    let replace = |failing: bool| {
+        let database = Arc::clone(&database);
+        tokio::task::spawn_blocking(move || {
+            database.replace(&mut |tx| {
+                tables::drop_all(tx)?;
+                migrate::up_to(tx, migrate::known())?;
+                refuse_one(tx, 2)?;
+                if failing { Err(StoreError::Closed) } else { Ok(()) }
+            })
+        })
+    };
+    let places = |store: Store| async move {
+        let read = store.read(|tx| {
+            let rows = tx.rows("SELECT sequence FROM refused_delivery", &[])?;
+            rows.iter().map(|row| row.integer(0)).collect::<Result<Vec<_>, _>>()
+        });
+        read.await.unwrap()
+    };
+    assert_eq!(replace(false).await.unwrap(), Err(StoreError::InUse));
+    drop(store);
+    assert_eq!(replace(true).await.unwrap(), Err(StoreError::Closed));
+    assert_eq!(places(fixture.open()).await, [1]);
+    assert_eq!(replace(false).await.unwrap(), Ok(()));
+    assert_eq!(places(fixture.open()).await, [2]);
 }
 
 pub(crate) async fn migrations_run_once(fixture: &impl Fixture) {

@@ -14,25 +14,25 @@ fn said(output: &Output) -> String {
 }
 
 impl Party {
-    fn succeed(&self, arguments: &[&str]) -> String {
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, None);
         assert!(output.status.success(), "{}", said(&output));
         said(&output)
     }
 
-    fn refuse(&self, arguments: &[&str]) -> String {
+    pub(crate) fn refuse(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, None);
         assert!(!output.status.success(), "{}", said(&output));
         said(&output)
     }
 
-    fn backup(&self, name: &str) -> String {
+    pub(crate) fn backup(&self, name: &str) -> String {
         let file = self.home.join(name).display().to_string();
         self.succeed(&["backup", &file]);
         file
     }
 
-    fn incarnation(&self) -> String {
+    pub(crate) fn incarnation(&self) -> String {
         std::fs::read_to_string(self.home.join("incarnation")).unwrap().trim().to_owned()
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn rows(file: &str) -> Vec<String> {
 }
 
 /// Sheffield has offered to Birmingham, and both hold it.
-fn offered() -> (World, String) {
+pub(crate) fn offered() -> (World, String) {
     let mut world = World::new(&["373", "330"]);
     world.start_all();
     let transfer = world.party("373").offer("330");
@@ -144,9 +144,14 @@ fn a_database_that_can_not_be_read_any_more_is_replaced() {
 
 #[test]
 fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
-    let (mut world, transfer) = offered();
+    let (world, transfer) = offered();
+    killed_restores(world, &transfer);
+}
+
+/// Restores an older backup of Birmingham's again and again, and kills each at another moment.
+pub(crate) fn killed_restores(mut world: World, transfer: &str) {
     let file = world.party("330").backup("offered.jsonl");
-    world.party("330").decide("accept", E::Accept, &transfer);
+    world.party("330").decide("accept", E::Accept, transfer);
     world.party("373").wait_for(&transfer, "accepted");
     world.party_mut("330").stop();
     let birmingham = world.party("330");
@@ -158,7 +163,7 @@ fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         std::thread::sleep(Duration::from_millis(u64::from(round) * 7));
         let _ = child.kill();
         child.wait().unwrap();
-        match birmingham.view(&transfer).unwrap()["stage"].as_str().unwrap() {
+        match birmingham.view(transfer).unwrap()["stage"].as_str().unwrap() {
             "accepted" => old += 1,
             "offered" => new += 1,
             other => panic!("{other}"),

@@ -6,6 +6,8 @@
 )]
 
 mod backup;
+#[cfg(feature = "postgres-tests")]
+mod backup_on_postgres;
 mod crash;
 mod escalation;
 mod escalation_channels;

@@ -17,13 +17,13 @@ use crate::support::{PATIENCE, Party, World, entries_of, free_address};
 use crate::wire::{Wire, offer};
 
 /// A database of its own on the server that `CME_TEST_POSTGRES` names.
-struct Database {
+pub(crate) struct Database {
     server: String,
     name: String,
 }
 
 impl Database {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = std::env::var("CME_TEST_POSTGRES").expect("CME_TEST_POSTGRES names a PostgreSQL server");
         let name = format!("several_{}_{}", std::process::id(), free_address().port());
         let database = Self { server, name };
@@ -36,7 +36,7 @@ impl Database {
         client.batch_execute(sql).unwrap();
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let (server, _) = self.server.rsplit_once('/').unwrap();
         format!("{server}/{}", self.name)
     }
