@@ -131,7 +131,7 @@ async fn due(node: &Node, rounds: &Rounds) -> Result<Vec<Who>, StoreError> {
             node.store().read(move |tx| Ok((pairs::of_hosted(tx, code)?, ledgers::partners(tx, code)?)));
         let (known, partners) = read.await?;
         let known: BTreeMap<_, _> = known.into_iter().map(|known| (known.counterparty, known)).collect();
-        let strangers = if incarnation > 1 { connected(node, code) } else { BTreeSet::new() };
+        let strangers = possible_partners(node, code);
         for peer in partners.iter().chain(known.keys()).chain(&strangers).copied().collect::<BTreeSet<_>>() {
             let pair = known.get(&peer).map(|known| known.pair).unwrap_or_default();
             let blocked = pair.standing(incarnation) != Standing::Level;
@@ -146,8 +146,12 @@ async fn due(node: &Node, rounds: &Rounds) -> Result<Vec<Who>, StoreError> {
     Ok(due.into_values().flatten().collect())
 }
 
-/// The authorities that a restored one may have shared ledgers with: all that the directory connects.
-fn connected(node: &Node, code: AuthorityCode) -> BTreeSet<AuthorityCode> {
+/// The authorities that a restored one may have shared ledgers with and forgotten: all that the directory
+/// connects. One that was never restored has forgotten nothing.
+pub fn possible_partners(node: &Node, code: AuthorityCode) -> BTreeSet<AuthorityCode> {
+    if node.incarnation() == 1 {
+        return BTreeSet::new();
+    }
     let archive = node.archive();
     let authorities = archive.newest().map(Signed::content).into_iter().flat_map(|issue| &issue.authorities);
     authorities

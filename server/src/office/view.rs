@@ -16,6 +16,7 @@ use super::forking::forked;
 use super::{OfficeError, clocks};
 use crate::node::Node;
 use crate::peers;
+use crate::reconciliation::possible_partners;
 use crate::store::escalations;
 use crate::store::ledgers::{self, Held};
 use crate::store::officers::{self, RefusedDelivery};
@@ -264,6 +265,21 @@ fn letter_view(letter: Letter, team: &str) -> LetterView {
     }
 }
 
+/// Every peer with which something stands in the way, also one that a restored database knows nothing of: it
+/// may hold ledgers that were forgotten.
+fn peer_views(
+    node: &Node,
+    authority: AuthorityCode,
+    known: Vec<KnownPair>,
+    transfers: &[Held],
+) -> Vec<PeerView> {
+    let mut all: BTreeMap<AuthorityCode, KnownPair> =
+        possible_partners(node, authority).into_iter().map(|peer| (peer, KnownPair::unmet(peer))).collect();
+    all.extend(transfers.iter().map(|held| held.key.counterparty).map(|peer| (peer, KnownPair::unmet(peer))));
+    all.extend(known.into_iter().map(|known| (known.counterparty, known)));
+    all.into_values().filter_map(|known| peer_view(known, node.incarnation())).collect()
+}
+
 fn peer_view(known: KnownPair, incarnation: u64) -> Option<PeerView> {
     let standing = known.pair.standing(incarnation);
     (standing != Standing::Level).then_some(PeerView {
@@ -322,7 +338,7 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         refused_here: refused.into_iter().map(refused_view).collect(),
         escalations_refused: untaken.into_iter().map(message_view).collect(),
         accepted_twice: accepted_twice(&transfers),
-        peers: pairs.into_iter().filter_map(|known| peer_view(known, node.incarnation())).collect(),
+        peers: peer_views(node, authority, pairs, &transfers),
     })
 }
 

@@ -22,6 +22,13 @@ pub struct KnownPair {
     pub failure: Option<String>,
 }
 
+impl KnownPair {
+    /// A peer of which nothing is known yet.
+    pub fn unmet(counterparty: AuthorityCode) -> Self {
+        Self { counterparty, pair: Pair::default(), reconciled_at: None, failure: None }
+    }
+}
+
 fn number(row: &Row, column: usize) -> Result<u64, StoreError> {
     u64::try_from(row.integer(column)?).map_err(|_| StoreError::Corrupt("a pair's number"))
 }

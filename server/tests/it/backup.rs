@@ -152,7 +152,7 @@ fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
 pub(crate) fn killed_restores(mut world: World, transfer: &str) {
     let file = world.party("330").backup("offered.jsonl");
     world.party("330").decide("accept", E::Accept, transfer);
-    world.party("373").wait_for(&transfer, "accepted");
+    world.party("373").wait_for(transfer, "accepted");
     world.party_mut("330").stop();
     let birmingham = world.party("330");
     let (mut old, mut new) = (0, 0);
@@ -173,7 +173,7 @@ pub(crate) fn killed_restores(mut world: World, transfer: &str) {
     birmingham.succeed(&["restore", &file, "--replace"]);
     // Whatever number the incarnation has come to: the peer's copy brings everything back.
     world.party_mut("330").start();
-    world.party("330").wait_for(&transfer, "accepted");
+    world.party("330").wait_for(transfer, "accepted");
 }
 
 #[test]
