@@ -91,12 +91,12 @@ impl Storm {
             std::thread::sleep(self.seed.millis(30, 250));
             let place = self.seed.below(self.world.authorities.len());
             match self.seed.below(20) {
-                0..=8 => self.kill(place)?,
-                9..=11 => self.disturb(place, Mode::Cut),
-                12 | 13 => self.disturb(place, Mode::DropAnswers),
-                14 => self.disturb(place, Mode::Slow),
-                15 => self.fill_disk(place)?,
-                16 | 17 => self.back_up(place)?,
+                0..=5 => self.kill(place)?,
+                6..=8 => self.disturb(place, Mode::Cut),
+                9 | 10 => self.disturb(place, Mode::DropAnswers),
+                11 => self.disturb(place, Mode::Slow),
+                12 => self.fill_disk(place)?,
+                13..=15 => self.back_up(place)?,
                 _ => self.restore(place)?,
             }
         }
