@@ -75,7 +75,7 @@ enum Database {
 enum Defect {
     /// A server answers before its commit is on disk.
     AcknowledgeBeforeCommit,
-    /// The operator restores an older backup and leaves the incarnation as it was.
+    /// The operator puts older files of an SQLite database back by hand, and leaves the incarnation as it was.
     IncarnationNotRaised,
 }
 
@@ -106,6 +106,9 @@ struct Report {
 pub(crate) fn run(tree: &Tree, chaos: &Chaos) -> Result<ExitCode, Trouble> {
     if !chaos.inside {
         return namespace::enter();
+    }
+    if chaos.defect == Some(Defect::IncarnationNotRaised) && chaos.database != Database::Sqlite {
+        return Err(Trouble::Chaos("that defect is one of SQLite's files".to_owned()));
     }
     let binary = build::server(tree, chaos.defect)?;
     let chosen = chaos.seed.unwrap_or_else(seed::fresh);

@@ -147,15 +147,23 @@ impl Storm {
         let (world, at) = (Arc::clone(&self.world), Instant::now());
         let authority = &world.authorities[place];
         let file = world.aside("backups")?.join(format!("{}-{}", authority.code, self.counts.backups));
-        let output = world.command(authority, &["backup", &file.display().to_string()], None, None)?;
-        succeeded(authority, "backup", &output)?;
+        if self.defect == Some(Defect::IncarnationNotRaised) {
+            let _desk = authority.desk.write().unwrap_or_else(PoisonError::into_inner);
+            World::kill(authority);
+            authority.copy_files(&file)?;
+            world.start(authority)?;
+        } else {
+            let output = world.command(authority, &["backup", &file.display().to_string()], None, None)?;
+            succeeded(authority, "backup", &output)?;
+        }
         self.counts.backups += 1;
         self.backups.push(Backup { place, at, file });
         let kept = self.backups.iter().filter(|backup| backup.place == place).count();
         if kept > BACKUPS
             && let Some(oldest) = self.backups.iter().position(|backup| backup.place == place)
         {
-            let _ = std::fs::remove_file(self.backups.remove(oldest).file);
+            let file = self.backups.remove(oldest).file;
+            let _ = if file.is_dir() { std::fs::remove_dir_all(file) } else { std::fs::remove_file(file) };
         }
         Ok(())
     }
@@ -176,12 +184,12 @@ impl Storm {
         let desk = authority.desk.write().unwrap_or_else(PoisonError::into_inner);
         World::kill(authority);
         self.note_lost_with_disk(authority, backup.at)?;
-        let incarnation = std::fs::read(authority.incarnation())?;
-        let file = backup.file.display().to_string();
-        let output = world.command_at_desk(authority, &["restore", &file, "--replace"], None, None)?;
-        succeeded(authority, "restore", &output)?;
         if self.defect == Some(Defect::IncarnationNotRaised) {
-            std::fs::write(authority.incarnation(), incarnation)?;
+            authority.put_files_back(&backup.file)?;
+        } else {
+            let file = backup.file.display().to_string();
+            let output = world.command_at_desk(authority, &["restore", &file, "--replace"], None, None)?;
+            succeeded(authority, "restore", &output)?;
         }
         self.counts.restores += 1;
         self.restored = Some(place);

@@ -278,10 +278,6 @@ impl Authority {
         self.home.join("cme-server.toml")
     }
 
-    pub(super) fn incarnation(&self) -> PathBuf {
-        self.home.join("incarnation")
-    }
-
     fn log(&self) -> PathBuf {
         self.home.join("server.log")
     }
@@ -309,6 +305,30 @@ impl Authority {
             Ok(answer.starts_with("HTTP/1.1 200"))
         };
         ask().unwrap_or(false)
+    }
+
+    /// Copies the files of an SQLite database away, as a careless operator would; nothing runs on it.
+    pub(super) fn copy_files(&self, to: &Path) -> Result<(), Trouble> {
+        std::fs::create_dir_all(to)?;
+        for ending in ["", "-wal"] {
+            let name = format!("cme.sqlite{ending}");
+            if self.disk.join(&name).exists() {
+                std::fs::copy(self.disk.join(&name), to.join(&name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts such copies back; nothing runs on the database.
+    pub(super) fn put_files_back(&self, from: &Path) -> Result<(), Trouble> {
+        for ending in ["", "-wal", "-shm"] {
+            let name = format!("cme.sqlite{ending}");
+            let _ = std::fs::remove_file(self.disk.join(&name));
+            if from.join(&name).exists() {
+                std::fs::copy(from.join(&name), self.disk.join(&name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes until nothing more fits.
