@@ -214,7 +214,7 @@ impl Storm {
         let at_risk: Vec<(usize, String, String)> = {
             let acts = lock(&self.acts);
             let all = acts.all.iter().enumerate();
-            let late = all.filter(|(_, act)| act.by == authority.code && act.at >= backup_at);
+            let late = all.filter(|(_, act)| act.by == authority.code && act.done_at >= backup_at);
             late.map(|(index, act)| (index, act.transfer.clone(), act.id.clone())).collect()
         };
         for (index, transfer, id) in at_risk {

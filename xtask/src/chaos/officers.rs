@@ -23,8 +23,8 @@ pub(super) struct Act {
     pub(super) by: &'static str,
     pub(super) transfer: String,
     pub(super) id: String,
-    /// Before the command began.
-    pub(super) at: Instant,
+    /// When the command had ended: a backup that began before may lack it.
+    pub(super) done_at: Instant,
     /// The one disk that held it was replaced by an older backup before any peer had it.
     pub(super) lost_with_disk: bool,
 }
@@ -159,9 +159,8 @@ impl Officer {
         let own = self.authority().code;
         let others: Vec<&'static str> = others.into_iter().filter(|code| *code != own).collect();
         let Some(to) = self.seed.one_of(&others).copied() else { return Ok(()) };
-        let at = Instant::now();
         if let Some(answer) = self.run(&["office", "offer", "--to", to], body)?
-            && let Some(transfer) = self.note(&answer, at)
+            && let Some(transfer) = self.note(&answer)
         {
             let stage = "offered".to_owned();
             lock(&self.known).push(Known { transfer, originating: own, receiving: to, stage });
@@ -170,12 +169,11 @@ impl Officer {
     }
 
     fn decide(&mut self, decision: &str, known: &Known, body: Option<&str>) -> Result<(), Trouble> {
-        let at = Instant::now();
         let arguments = ["office", decision, "--transfer", &known.transfer];
         let answer = self.run(&arguments, body)?;
         let stage = match &answer {
             Some(answer) => {
-                self.note(answer, at);
+                self.note(answer);
                 answer["stage"].as_str().map(str::to_owned)
             }
             // Perhaps the other party has decided meanwhile.
@@ -215,11 +213,12 @@ impl Officer {
         Ok(None)
     }
 
-    fn note(&self, answer: &Value, at: Instant) -> Option<String> {
+    fn note(&self, answer: &Value) -> Option<String> {
         let text = |name: &str| answer[name].as_str().map(str::to_owned);
         let (transfer, id) = (text("transfer")?, text("id")?);
         let by = self.authority().code;
-        let act = Act { by, transfer: transfer.clone(), id, at, lost_with_disk: false };
+        let done_at = Instant::now();
+        let act = Act { by, transfer: transfer.clone(), id, done_at, lost_with_disk: false };
         lock(&self.acts).all.push(act);
         Some(transfer)
     }
