@@ -159,6 +159,8 @@ impl Officer {
         let own = self.authority().code;
         let others: Vec<&'static str> = others.into_iter().filter(|code| *code != own).collect();
         let Some(to) = self.seed.one_of(&others).copied() else { return Ok(()) };
+        let world = Arc::clone(&self.world);
+        let _desk = world.authorities[self.place].desk.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = self.run(&["office", "offer", "--to", to], body)?
             && let Some(transfer) = self.note(&answer)
         {
@@ -170,12 +172,15 @@ impl Officer {
 
     fn decide(&mut self, decision: &str, known: &Known, body: Option<&str>) -> Result<(), Trouble> {
         let arguments = ["office", decision, "--transfer", &known.transfer];
+        let world = Arc::clone(&self.world);
+        let desk = world.authorities[self.place].desk.read().unwrap_or_else(PoisonError::into_inner);
         let answer = self.run(&arguments, body)?;
+        if let Some(answer) = &answer {
+            self.note(answer);
+        }
+        drop(desk);
         let stage = match &answer {
-            Some(answer) => {
-                self.note(answer);
-                answer["stage"].as_str().map(str::to_owned)
-            }
+            Some(answer) => answer["stage"].as_str().map(str::to_owned),
             // Perhaps the other party has decided meanwhile.
             None => self.stage_of(&known.transfer)?,
         };
@@ -195,10 +200,11 @@ impl Officer {
         Ok(shown.and_then(|shown| shown["stage"].as_str().map(str::to_owned)))
     }
 
-    /// The command's answer, if it was carried out.
+    /// The command's answer, if it was carried out. The caller holds the desk until the answer is noted, so that a
+    /// restore knows of everything that was acknowledged before it.
     fn run(&mut self, arguments: &[&str], body: Option<&str>) -> Result<Option<Value>, Trouble> {
         let killed = self.seed.percent(KILLED_PERCENT).then(|| self.seed.millis(0, 40));
-        let output = self.world.command(self.authority(), arguments, body, killed)?;
+        let output = self.world.command_at_desk(self.authority(), arguments, body, killed)?;
         if output.status.success() {
             let answer = serde_json::from_slice(&output.stdout);
             return answer.map(Some).map_err(|error| Trouble::Chaos(error.to_string()));
