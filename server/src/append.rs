@@ -10,7 +10,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant};
 use cme_spec::ledger::arrival::{self, Arrival, Desk, Holdings, Ruling};
 use cme_spec::ledger::{Ledger, Stage};
-use cme_spec::pair::Standing;
+use cme_spec::pair::{Heard, Standing};
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
@@ -68,6 +68,18 @@ pub struct Incoming {
     parties: Parties,
     now: Instant,
     arrival: Arrival,
+    told: Option<Told>,
+}
+
+/// The incarnation under which a peer sent an entry, or told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// The authority that was addressed.
+    pub hosted: AuthorityCode,
+    /// The peer.
+    pub peer: AuthorityCode,
+    /// Its incarnation.
+    pub incarnation: u64,
 }
 
 impl Incoming {
@@ -101,7 +113,15 @@ impl Incoming {
             let (directory, hosted) = speaker(node, &archive, parties)?;
             check(&desk(node, directory, hosted, parties, now))?
         };
-        Ok(Self { node: node.clone(), archive, parties, now, arrival })
+        Ok(Self { node: node.clone(), archive, parties, now, arrival, told: None })
+    }
+
+    /// The entry comes under that incarnation of the peer. It is looked at once more in the transaction in which
+    /// the entry is judged: a newer one may have been heard since.
+    #[must_use]
+    pub fn told(mut self, told: Option<Told>) -> Self {
+        self.told = told;
+        self
     }
 
     /// Which ledger it is for.
@@ -176,7 +196,7 @@ impl Holdings for Stored<'_> {
 ///
 /// Nothing here looks at a register of children or at who is restricted: no answer can tell.
 ///
-/// Implements: RCP-001, TRN-019, PRV-010
+/// Implements: RCP-001, RCV-002, TRN-019, PRV-010
 pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError> {
     let key = incoming.key();
     let (directory, hosted) = match speaker(&incoming.node, &incoming.archive, incoming.parties) {
@@ -184,6 +204,11 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         Err(problem) => return Ok(Answer::Refused(problem)),
     };
     let desk = desk(&incoming.node, directory, hosted, incoming.parties, incoming.now);
+    if let Some(Told { hosted, peer, incarnation }) = incoming.told
+        && peers::hear_in(tx, hosted, peer, incarnation)? == Heard::Stale
+    {
+        return Ok(Answer::Refused(Problem::new(ProblemType::IncarnationStale)));
+    }
     let standing = peers::standing(tx, &incoming.node, &key)?;
     match arrival::rule(&desk, &incoming.arrival, &mut Stored { tx: &mut *tx, key, standing })? {
         Ruling::Append { ledger, entry, receipt } => {
@@ -210,6 +235,11 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
             let sequence = incoming.arrival.entry().header().sequence;
             tracing::error!(transfer = %key.transfer, sequence, "the sequencer signed two entries for one place");
             ledgers::mark_forked(tx, &key, incoming.arrival.entry())?;
+            Ok(Answer::Refused(problem))
+        }
+        Ruling::CarryOn { ledger, entry, problem } => {
+            ledgers::append(tx, &key, &ledger, &entry)?;
+            settle_own_decision(tx, &key, &entry)?;
             Ok(Answer::Refused(problem))
         }
         Ruling::Refuse { problem } => Ok(Answer::Refused(problem)),

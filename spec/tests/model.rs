@@ -4,7 +4,7 @@
 //! `ledger::allows`, with real entries, signatures and receipts. Only the network and the officers are the
 //! model's. Whatever a party ever had to send can arrive at any time, any number of times, in any order, or
 //! never: that is loss, repetition, reordering and delay, and a crash that loses what was on its way. Parties
-//! keep what they committed.
+//! keep what they committed; `model/restore.rs` checks those that get an older disk back.
 //!
 //! Bounds: after the offer the originating authority decides up to so many times, the receiving one up to so
 //! many times. CI uses the small bound; `CME_MODEL=large cargo test --release -p cme-spec --test model --
@@ -12,6 +12,7 @@
 
 mod model {
     pub(crate) mod parties;
+    pub(crate) mod restore;
 }
 
 use std::collections::BTreeSet;

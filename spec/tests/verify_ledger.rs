@@ -7,6 +7,7 @@ use cme_spec::envelope::Envelope;
 use cme_spec::example::{self, Story, code, instant};
 use cme_spec::ledger::Stage;
 use cme_spec::ledger::export::Export;
+use cme_spec::ledger::fork;
 use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, offered_twice, verify};
 
 fn check(text: &str, directory: &Directory) -> Result<Proof, Vec<Finding>> {
@@ -298,6 +299,26 @@ fn a_fork_is_proven_by_two_signatures_of_the_sequencer_and_an_accept_in_any_bran
     assert_eq!(proof.responsible, code("373"));
     let same = check(&forked_export(&Story::offered(), E::Decline, E::Decline), &directory);
     assert_eq!(same.unwrap_err()[0].sequence, Some(1), "the same entry twice is no fork");
+}
+
+#[test]
+fn an_accept_in_a_branch_that_parts_from_a_branch_counts() {
+    let directory = example::directory();
+    let main = Story::offered().then(E::Decline);
+    let branch = Story::offered().then(E::Acknowledge);
+    let (declined, accepted) = (branch.clone().then(E::Decline), branch.then(E::Accept));
+    let kept = declined.entries()[1..].iter().chain(&accepted.entries()[2..]).cloned().collect();
+    let (head, forks) = (main.head("373"), fork::branches(kept));
+    let export = Export {
+        entries: main.entries(),
+        head: &head,
+        peer_heads: &[],
+        forks: &forks,
+        exported_at: main.now(),
+    };
+    let proof = check(&export.to_text(), &directory).unwrap();
+    assert_eq!(proof.responsible, code("330"));
+    assert_eq!(proof.forks.len(), 1, "both part from the copy with one entry");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use cme_spec::entry::Entry;
 use cme_spec::problem::{Problem, ProblemType};
 
 use super::send::peer;
-use crate::append::{Answer, Incoming, Parties, arrive, note_refused};
+use crate::append::{Answer, Incoming, Parties, Told, arrive, note_refused};
 use crate::node::Node;
 use crate::peers;
 use crate::store::ledgers::{self, LedgerKey};
@@ -32,9 +32,9 @@ pub async fn fetch_from(node: &Node, key: &LedgerKey, from: u64) -> Result<u64, 
     loop {
         let page = read_page(node, key, next).await?;
         next += page.entries.len() as u64;
-        let (more, forks) = (page.more, page.forks);
+        let (more, forks, told) = (page.more, page.forks, page.head.content().incarnation);
         for entry in page.entries {
-            match take(node, key, entry).await? {
+            match take(node, key, entry, told).await? {
                 Taken::Stored => appended += 1,
                 Taken::Held => {}
                 Taken::Refused => return Ok(appended),
@@ -42,7 +42,7 @@ pub async fn fetch_from(node: &Node, key: &LedgerKey, from: u64) -> Result<u64, 
         }
         if !more {
             for entry in forks {
-                take(node, key, entry).await?;
+                take(node, key, entry, told).await?;
             }
             return Ok(appended);
         }
@@ -74,7 +74,7 @@ enum Taken {
     Refused,
 }
 
-async fn take(node: &Node, key: &LedgerKey, entry: Entry) -> Result<Taken, ClientError> {
+async fn take(node: &Node, key: &LedgerKey, entry: Entry, incarnation: u64) -> Result<Taken, ClientError> {
     let failed = |_| ClientError::NotConnected(key.counterparty);
     let parties = Parties { ours: key.hosted, theirs: key.counterparty };
     let sequence = entry.header().sequence;
@@ -84,7 +84,11 @@ async fn take(node: &Node, key: &LedgerKey, entry: Entry) -> Result<Taken, Clien
         Err(Problem::new(ProblemType::NotAParty))
     };
     let told = match incoming {
-        Ok(incoming) => node.store().write(move |tx| arrive(tx, &incoming)).await.map_err(failed)?,
+        Ok(incoming) => {
+            let told = Told { hosted: key.hosted, peer: key.counterparty, incarnation };
+            let incoming = incoming.told(Some(told));
+            node.store().write(move |tx| arrive(tx, &incoming)).await.map_err(failed)?
+        }
         Err(problem) => Answer::Refused(problem),
     };
     match told {

@@ -8,6 +8,7 @@ use cme_spec::entry::{Body, Entry};
 use cme_spec::envelope::Signed;
 use cme_spec::instant::EntryId;
 use cme_spec::ledger::{allows, apply, needs_an_officer};
+use cme_spec::pair::Heard;
 use cme_spec::problem::{NextStep, Problem, ProblemType};
 use cme_spec::receipt::Receipt;
 
@@ -313,6 +314,11 @@ async fn settle(
 ) -> Result<Sent, Failure> {
     let id = entry.header().id;
     let settled = node.store().write(move |tx| {
+        let incarnation = receipt.content().incarnation;
+        if peers::hear_in(tx, key.hosted, key.counterparty, incarnation)? == Heard::Stale {
+            // The sequencer may have forgotten this receipt since: its ledger as it is now decides.
+            return Ok(false);
+        }
         let held = ledgers::find(tx, &key)?;
         if ledgers::entry_by_id(tx, &key, id)?.is_none() {
             let ledger = held.as_ref().map(|held| &held.ledger);

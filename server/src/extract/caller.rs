@@ -16,6 +16,7 @@ use cme_spec::problem::{Problem, ProblemType};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::Fault;
+use crate::append::Told;
 use crate::config::Limits;
 use crate::node::{Hosted, Node};
 use crate::peers;
@@ -47,6 +48,8 @@ pub struct Caller {
     pub authority: AuthorityCode,
     /// The authority that is called.
     hosted: AuthorityCode,
+    /// The incarnation that the caller tells, if it tells one.
+    incarnation: Option<u64>,
     /// The directory under which this request is judged.
     pub archive: Arc<Archive>,
 }
@@ -74,6 +77,12 @@ impl Caller {
         self.archive.newest().map(Signed::content).ok_or_else(|| ProblemType::Unavailable.into())
     }
 
+    /// The incarnation under which an entry of this request comes.
+    pub fn told(&self) -> Option<Told> {
+        let told = |incarnation| Told { hosted: self.hosted, peer: self.authority, incarnation };
+        self.incarnation.map(told)
+    }
+
     /// Implements: RCV-002
     async fn hear(&self, incarnation: u64) -> Result<(), Fault> {
         let current = peers::hear(&self.node, self.hosted, self.authority, incarnation).await?;
@@ -99,7 +108,7 @@ impl Caller {
         if node.hosted(hosted).is_none() {
             return Err(ProblemType::HostedUnknown.into());
         }
-        Ok(Self { node, authority, hosted, archive })
+        Ok(Self { node, authority, hosted, incarnation: None, archive })
     }
 }
 
@@ -123,7 +132,7 @@ impl FromRequest for Caller {
             if let Some(incarnation) = incarnation {
                 caller.hear(incarnation).await?;
             }
-            Ok(caller)
+            Ok(Self { incarnation, ..caller })
         })
     }
 }

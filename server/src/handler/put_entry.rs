@@ -28,7 +28,10 @@ pub(crate) async fn put_entry(
     // Only the sequencer's entries come with a receipt: they are deliveries.
     let delivered = !entry.receipts().is_empty();
     let told = match Incoming::sent(&caller.node, entry, parties, caller.archive.clone()) {
-        Ok(incoming) => caller.node.store().write(move |tx| arrive(tx, &incoming)).await?,
+        Ok(incoming) => {
+            let incoming = incoming.told(caller.told());
+            caller.node.store().write(move |tx| arrive(tx, &incoming)).await?
+        }
         Err(problem) => Answer::Refused(problem),
     };
     let outcome = match &told {

@@ -147,6 +147,16 @@ pub enum Ruling {
         /// The refusal.
         problem: Problem,
     },
+    /// The entry carries this copy of a forked ledger on, which the sequencer did before it knew of the fork:
+    /// store it with its receipts and the state that follows, and refuse.
+    CarryOn {
+        /// The state after the entry.
+        ledger: Box<Ledger>,
+        /// The entry with the receipts to keep.
+        entry: Box<Entry>,
+        /// The refusal.
+        problem: Problem,
+    },
     /// Refuse; nothing changes.
     Refuse {
         /// The refusal.
@@ -219,7 +229,7 @@ fn known_id<H: Holdings>(
     Ok(if ordered { None } else { reused() })
 }
 
-/// An entry that carries a branch of a forked ledger on is kept with it, refused as it is.
+/// An entry that carries a branch of a forked ledger on is kept with it, refused as it is: an accept in it counts.
 ///
 /// Implements: RCV-012, RCV-013
 fn out_of_place<H: Holdings>(
@@ -242,8 +252,13 @@ fn out_of_place<H: Holdings>(
     if sequence > next {
         return Ok(refuse(ProblemType::SequenceGap));
     }
+    if sequence == next && *forked {
+        let held = holdings.entry_by_id(arrival.entry.header().id)?.is_some();
+        let carried = if held { None } else { carries_this_copy_on(desk, arrival, ledger) };
+        return Ok(carried.or_else(|| refuse(ProblemType::Forked)));
+    }
     if sequence == next {
-        return Ok(if *forked { refuse(ProblemType::Forked) } else { None });
+        return Ok(None);
     }
     let ours = holdings.entry_at(sequence)?;
     let proven =
@@ -260,6 +275,13 @@ fn carries_a_branch_on<H: Holdings>(
     let Some(previous) = arrival.entry.header().previous else { return Ok(false) };
     Ok(holdings.is_in_a_branch(&previous)?
         && fork::bears_the_sequencers_signature(&arrival.entry, ledger.terms.receiving, desk.directory))
+}
+
+fn carries_this_copy_on(desk: &Desk<'_>, arrival: &Arrival, ledger: &Ledger) -> Option<Ruling> {
+    let entry = &arrival.entry;
+    let (next, _) = check_delivered(Some(ledger), entry, desk.directory, desk.party, desk.now).ok()?;
+    let problem = Problem::new(ProblemType::Forked).head(Some(ledger.head));
+    Some(Ruling::CarryOn { ledger: Box::new(next), entry: Box::new(entry.clone()), problem })
 }
 
 /// Whether the entry asks us, as the sequencer, to append it: only the other party proposes, and what carries
@@ -319,13 +341,14 @@ mod tests {
     struct Copy<'a> {
         story: &'a Story,
         may_append: bool,
+        forked: bool,
     }
 
     impl Holdings for Copy<'_> {
         type Fault = std::convert::Infallible;
 
         fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, Self::Fault> {
-            Ok(Some((self.story.ledger().clone(), false)))
+            Ok(Some((self.story.ledger().clone(), self.forked)))
         }
 
         fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, Self::Fault> {
@@ -360,14 +383,16 @@ mod tests {
         let now = instant("2026-11-25T09:00:00Z");
         let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
         match come(entry, &desk) {
-            Ok(arrival) => judged(&desk, &arrival, &mut Copy { story, may_append: true }),
+            Ok(arrival) => judged(&desk, &arrival, &mut Copy { story, may_append: true, forked: false }),
             Err(problem) => problem.registered(),
         }
     }
 
     fn judged(desk: &Desk<'_>, arrival: &Arrival, copy: &mut Copy<'_>) -> Option<ProblemType> {
         match rule(desk, arrival, copy).unwrap_or_else(|never| match never {}) {
-            Ruling::Refuse { problem } | Ruling::Fork { problem } => problem.registered(),
+            Ruling::Refuse { problem } | Ruling::Fork { problem } | Ruling::CarryOn { problem, .. } => {
+                problem.registered()
+            }
             _ => None,
         }
     }
@@ -380,7 +405,7 @@ mod tests {
             let key = signing_key(party);
             let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
             let arrival = Arrival::sent(entry, &desk).unwrap();
-            judged(&desk, &arrival, &mut Copy { story: &story, may_append: false })
+            judged(&desk, &arrival, &mut Copy { story: &story, may_append: false, forked: false })
         };
         let proposal = story.draft(E::Withdraw, "373", &signing_key("373"), example::body(E::Withdraw));
         assert_eq!(told("330", proposal.clone()), Some(ProblemType::PairSuspended));
@@ -390,6 +415,33 @@ mod tests {
         let decline = story.draft(E::Decline, "330", &signing_key("330"), example::body(E::Decline));
         let delivered = decline.clone().with_receipt(story.receipt(&decline, "330"));
         assert_eq!(told("373", delivered), None);
+    }
+
+    #[test]
+    fn what_the_sequencer_added_before_it_knew_of_a_fork_is_refused_and_kept() {
+        let story = Story::offered();
+        let (directory, key) = (example::directory(), signing_key("373"));
+        let now = instant("2026-11-25T09:00:00Z");
+        let desk = Desk { party: code("373"), key: &key, directory: &directory, incarnation: 1, now };
+        let told = |entry: Entry| {
+            let arrival = Arrival::sent(entry, &desk).unwrap();
+            let mut copy = Copy { story: &story, may_append: true, forked: true };
+            rule(&desk, &arrival, &mut copy).unwrap_or_else(|never| match never {})
+        };
+        let next = story.clone().then(E::Accept);
+        match told(next.entries()[1].clone()) {
+            Ruling::CarryOn { ledger, entry, problem } => {
+                assert_eq!(ledger.responsible(), code("330"));
+                assert_eq!(entry.header_digest(), next.entries()[1].header_digest());
+                assert_eq!(problem.registered(), Some(ProblemType::Forked));
+            }
+            other => panic!("{other:?}"),
+        }
+        let proposal = story.draft(E::Withdraw, "373", &key, example::body(E::Withdraw));
+        match told(proposal) {
+            Ruling::Refuse { problem } => assert_eq!(problem.registered(), Some(ProblemType::Forked)),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -57,20 +57,27 @@ pub fn proven_by(a: &Entry, b: &Entry, receiving: AuthorityCode, directory: &Dir
     (one_place && two_headers && both).then(|| Fork { sequence: left.sequence, heads: [point(a), point(b)] })
 }
 
-/// The further branches that kept entries form, each in order from the place where it parts.
+/// The further branches that kept entries form, each whole from the place where it parts from the main copy.
 ///
-/// An entry goes to the branch that ends with its predecessor; any other begins a branch of its own.
+/// An entry goes to the branch that ends with its predecessor. Where that has another successor already, a
+/// branch parts from a branch: what both share is in both, so that each is judged from its first entry on.
 pub fn branches(mut kept: Vec<Entry>) -> Vec<Vec<Entry>> {
     kept.sort_by_key(|entry| entry.header().sequence);
     let mut branches: Vec<Vec<Entry>> = Vec::new();
     for entry in kept {
-        let carried_on = branches
-            .iter_mut()
-            .find(|branch| branch.last().map(Entry::header_digest) == entry.header().previous);
-        match carried_on {
-            Some(branch) => branch.push(entry),
-            None => branches.push(vec![entry]),
+        let previous = entry.header().previous;
+        let follows = |before: &Entry| Some(before.header_digest()) == previous;
+        if let Some(ended) = branches.iter_mut().find(|branch| branch.last().is_some_and(follows)) {
+            ended.push(entry);
+            continue;
         }
+        let shared = branches.iter().find_map(|branch| {
+            let place = branch.iter().position(follows)?;
+            branch.get(..=place).map(<[Entry]>::to_vec)
+        });
+        let mut branch = shared.unwrap_or_default();
+        branch.push(entry);
+        branches.push(branch);
     }
     branches
 }
@@ -104,4 +111,29 @@ fn accept_in(trunk: Option<&Ledger>, branch: &[Entry], directory: &Directory) ->
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::EntryType as E;
+    use crate::example::{self, Story};
+
+    #[test]
+    fn an_accept_is_found_in_a_branch_that_parts_from_a_branch() {
+        let offered = Story::offered();
+        let main = offered.clone().then(E::Decline);
+        let kept = offered.clone().then(E::Acknowledge);
+        let (declined, accepted) = (kept.clone().then(E::Decline), kept.then(E::Accept));
+        let further = declined.entries()[1..].iter().chain(&accepted.entries()[2..]).cloned();
+        for order in [further.clone().collect::<Vec<_>>(), further.rev().collect()] {
+            let branches = branches(order);
+            assert!(branches.iter().all(|branch| branch.len() == 2), "each is whole");
+            let accepted_at = |branch: &[Entry]| {
+                accepted_at(Some(offered.ledger()), &[&main.entries()[1..], branch], &example::directory())
+            };
+            let found: Vec<_> = branches.iter().filter_map(|branch| accepted_at(branch)).collect();
+            assert_eq!(found, [accepted.ledger().created_at]);
+        }
+    }
 }

@@ -3,27 +3,42 @@
 //! A state holds numbers; the memory holds the entries. Equal entries have one number, so equal states are
 //! equal whatever way led to them. What the rules say is remembered too: they are pure.
 
+mod held;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use cme_spec::canonical::Json;
 use cme_spec::digest::Digest;
 use cme_spec::directory::Directory;
-use cme_spec::entry::{Entry, EntryType, Header};
+use cme_spec::entry::{Entry, EntryType, HeadRef, Header};
 use cme_spec::example::{self, Story};
-use cme_spec::instant::{EntryId, Instant};
-use cme_spec::ledger::arrival::{Arrival, Desk, Holdings, Ruling, rule};
+use cme_spec::instant::Instant;
+use cme_spec::ledger::arrival::{Arrival, Desk, Ruling, rule};
+use cme_spec::ledger::fork;
 use cme_spec::ledger::{Ledger, Stage, allows, apply, needs_an_officer};
+use cme_spec::problem::ProblemType;
 use cme_spec::signature::SigningKey;
 
+use self::held::{Facts, Held};
+
 /// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Known {
     Originating,
     Receiving,
 }
 
 impl Known {
+    pub(crate) const BOTH: [Self; 2] = [Self::Originating, Self::Receiving];
+
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Originating => Self::Receiving,
+            Self::Receiving => Self::Originating,
+        }
+    }
+
     const fn code(self) -> &'static str {
         match self {
             Self::Originating => "373",
@@ -33,7 +48,7 @@ impl Known {
 }
 
 /// A decision of an officer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Decision {
     pub(crate) by: Known,
     pub(crate) number: u8,
@@ -44,17 +59,59 @@ pub(crate) struct Decision {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Copy {
     pub(crate) entries: Vec<usize>,
+    /// Evidence of a fork; a copy with any is forked.
+    pub(crate) branches: BTreeSet<usize>,
 }
 
-/// What a ruling means for a copy: the entry to add, or none; and whether a receipt was given.
-type Remembered = (Option<usize>, Option<usize>);
+impl Copy {
+    /// Whether an entry is held, in the ledger or as evidence.
+    pub(crate) fn holds(&self, number: usize) -> bool {
+        self.entries.contains(&number) || self.branches.contains(&number)
+    }
+
+    /// Every entry held.
+    pub(crate) fn all(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().chain(&self.branches).copied()
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        !self.branches.is_empty()
+    }
+
+    /// Whether this copy is a beginning of the other.
+    pub(crate) fn begins(&self, other: &Self) -> bool {
+        other.entries.starts_with(&self.entries)
+    }
+}
+
+/// What became of an entry that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Appended under this number, a receipt given.
+    Appended(usize),
+    /// Held already under this number, a receipt given.
+    Held(usize),
+    /// Kept as evidence of a fork, or with a branch of one.
+    Evidence,
+    /// Kept at the end of a forked copy under this number.
+    CarriedOn(usize),
+    /// Refused until the pair has reconciled.
+    PairSuspended,
+    /// Refused for any other reason.
+    Refused,
+}
+
+/// What is judged, where, and whether the pair's standing lets a proposal in.
+type Question = (Known, Copy, usize, bool);
 
 #[derive(Default)]
 struct Memory {
     /// Entries as the ledger keeps them: with the sequencer's receipt only. Proposals have none.
     entries: Vec<Entry>,
     numbers: HashMap<(Digest, bool), usize>,
-    rulings: HashMap<(Known, Vec<usize>, usize), Remembered>,
+    facts: Vec<Facts>,
+    rulings: HashMap<Question, Taken>,
+    signed: HashMap<(Vec<usize>, Decision), usize>,
     ledgers: HashMap<Vec<usize>, Ledger>,
 }
 
@@ -63,39 +120,6 @@ pub(crate) struct Cast {
     keys: [SigningKey; 2],
     now: Instant,
     memory: Mutex<Memory>,
-}
-
-struct Held<'a> {
-    ledger: Option<Ledger>,
-    entries: &'a [Entry],
-}
-
-impl Holdings for Held<'_> {
-    type Fault = std::convert::Infallible;
-
-    fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, Self::Fault> {
-        Ok(self.ledger.clone().map(|ledger| (ledger, false)))
-    }
-
-    fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, Self::Fault> {
-        Ok(self.entries.iter().find(|entry| entry.header().id == id).cloned())
-    }
-
-    fn is_used_elsewhere(&mut self, _: EntryId) -> Result<bool, Self::Fault> {
-        Ok(false)
-    }
-
-    fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault> {
-        Ok(self.entries.iter().find(|entry| entry.header().sequence == sequence).cloned())
-    }
-
-    fn is_in_a_branch(&mut self, _: &Digest) -> Result<bool, Self::Fault> {
-        Ok(false)
-    }
-
-    fn may_append(&mut self) -> Result<bool, Self::Fault> {
-        Ok(true)
-    }
 }
 
 /// A body that fits wherever its entry comes to stand.
@@ -146,6 +170,7 @@ impl Cast {
         if let Some(number) = memory.numbers.get(&name) {
             return *number;
         }
+        memory.facts.push(Facts::of(&entry));
         memory.entries.push(entry);
         let number = memory.entries.len() - 1;
         memory.numbers.insert(name, number);
@@ -156,8 +181,17 @@ impl Cast {
         self.memory().entries[number].clone()
     }
 
-    fn entries(&self, copy: &Copy) -> Vec<Entry> {
-        copy.entries.iter().map(|number| self.entry(*number)).collect()
+    fn entries<'a>(&self, numbers: impl IntoIterator<Item = &'a usize>) -> Vec<Entry> {
+        numbers.into_iter().map(|number| self.entry(*number)).collect()
+    }
+
+    fn facts(&self, number: usize) -> Facts {
+        self.memory().facts[number]
+    }
+
+    /// Where an entry stands.
+    pub(crate) fn point(&self, number: usize) -> HeadRef {
+        self.facts(number).point
     }
 
     fn ledger(&self, copy: &Copy) -> Option<Ledger> {
@@ -168,7 +202,7 @@ impl Cast {
             return Some(ledger.clone());
         }
         let mut ledger = None;
-        for entry in self.entries(copy) {
+        for entry in self.entries(&copy.entries) {
             let receipt = entry.receipt_by(example::code("330")).expect("stored with it").content().clone();
             ledger = Some(apply(ledger.as_ref(), &entry, &receipt).expect("a copy follows the rules"));
         }
@@ -184,13 +218,42 @@ impl Cast {
         self.ledger(copy).is_some_and(|ledger| ledger.responsible() == ledger.terms.receiving)
     }
 
+    /// Whether responsibility has passed: by the ledger, or by any branch of a forked one.
+    pub(crate) fn has_passed(&self, copy: &Copy) -> bool {
+        if !copy.is_forked() {
+            return self.accepted(copy);
+        }
+        let further = fork::branches(self.entries(&copy.branches));
+        further.iter().any(|branch| {
+            let parts = branch.first().map_or(0, |entry| entry.header().sequence);
+            let parts = usize::try_from(parts).expect("a small ledger").min(copy.entries.len());
+            let trunk = Copy { entries: copy.entries[..parts].to_vec(), branches: BTreeSet::new() };
+            let main = self.entries(&copy.entries[parts..]);
+            fork::accepted_at(self.ledger(&trunk).as_ref(), &[&main, branch], &self.directory).is_some()
+        })
+    }
+
+    /// Whether only a branch beside the ledger holds an accept.
+    pub(crate) fn accepts_in_a_branch(&self, copy: &Copy) -> bool {
+        !self.accepted(copy) && self.has_passed(copy)
+    }
+
+    /// Whether nobody has said anything to the offer.
+    pub(crate) fn is_unanswered(&self, copy: &Copy) -> bool {
+        self.stage(copy) == Some(Stage::Offered)
+    }
+
+    pub(crate) fn author(&self, entry: usize) -> Known {
+        self.facts(entry).author
+    }
+
     pub(crate) fn may(&self, party: Known, copy: &Copy, kind: EntryType) -> bool {
         let by = example::code(party.code());
         self.ledger(copy).is_some_and(|ledger| allows(&ledger, kind, by).is_ok())
     }
 
     pub(crate) fn kind(&self, entry: usize) -> EntryType {
-        self.entry(entry).header().kind
+        self.facts(entry).kind
     }
 
     /// The offer, as a proposal.
@@ -202,12 +265,18 @@ impl Cast {
 
     /// A decision as the next entry after a copy, without receipts.
     pub(crate) fn sign(&self, copy: &Copy, decision: Decision) -> usize {
+        let name = (copy.entries.clone(), decision);
+        if let Some(number) = self.memory().signed.get(&name) {
+            return *number;
+        }
         let ledger = self.ledger(copy).expect("decided on a ledger");
         let party = u64::from(decision.by == Known::Receiving);
         let id = example::entry_id(10_000 + 1_000 * party + u64::from(decision.number));
         let by = example::code(decision.by.code());
         let header = Header::following(&ledger, decision.kind, by, id, self.now);
-        self.remember(Entry::sign(header, body(decision.kind), self.key(decision.by)))
+        let number = self.remember(Entry::sign(header, body(decision.kind), self.key(decision.by)));
+        self.memory().signed.insert(name, number);
+        number
     }
 
     /// The sequencer's own decision, with its receipt.
@@ -217,56 +286,91 @@ impl Cast {
         self.remember(entry.with_receipt(receipt))
     }
 
-    /// What the rules do with an entry at a party: the entry added, and the entry that a receipt was given for.
-    fn rule(&self, party: Known, copy: &Copy, number: usize) -> Remembered {
-        let name = (party, copy.entries.clone(), number);
-        if let Some(ruling) = self.memory().rulings.get(&name) {
-            return *ruling;
+    /// What the rules do with an entry that arrives at a party.
+    fn rule(&self, party: Known, copy: &Copy, number: usize, may_append: bool) -> Taken {
+        let question = (party, copy.clone(), number, may_append);
+        if let Some(taken) = self.memory().rulings.get(&question) {
+            return *taken;
         }
-        let (desk, entries) = (self.desk(party), self.entries(copy));
+        let desk = self.desk(party);
+        let (entries, branches) = (self.entries(&copy.entries), self.entries(&copy.branches));
         let arrival = Arrival::sent(self.entry(number), &desk).expect("the parties sign what they send");
-        let mut held = Held { ledger: self.ledger(copy), entries: &entries };
+        let ledger = self.ledger(copy);
+        let mut held = Held { ledger, entries: &entries, branches: &branches, may_append };
         let Ok(ruling) = rule(&desk, &arrival, &mut held);
-        let ruling = match ruling {
-            Ruling::Append { entry, .. } => {
-                let number = self.remember(*entry);
-                (Some(number), Some(number))
-            }
+        let taken = match ruling {
+            Ruling::Append { entry, .. } => Taken::Appended(self.remember(*entry)),
             Ruling::Repeat { receipt } | Ruling::Vouch { receipt } => {
                 let place = usize::try_from(receipt.content().sequence).expect("a small ledger");
-                (None, copy.entries.get(place).copied())
+                Taken::Held(copy.entries[place])
             }
-            Ruling::Refuse { .. } => (None, None),
-            Ruling::Fork { .. } => panic!("no party of this model signs two entries for one place"),
+            Ruling::Fork { .. } => Taken::Evidence,
+            Ruling::CarryOn { entry, .. } => Taken::CarriedOn(self.remember(*entry)),
+            Ruling::Refuse { problem } if problem.registered() == Some(ProblemType::PairSuspended) => {
+                Taken::PairSuspended
+            }
+            Ruling::Refuse { .. } => Taken::Refused,
         };
-        self.memory().rulings.insert(name, ruling);
-        ruling
+        self.memory().rulings.insert(question, taken);
+        taken
+    }
+
+    /// An entry arrives at a party, which keeps what the rules say.
+    pub(crate) fn take(&self, party: Known, copy: &mut Copy, number: usize, may_append: bool) -> Taken {
+        let taken = self.rule(party, copy, number, may_append);
+        match taken {
+            Taken::Appended(entry) | Taken::CarriedOn(entry) => copy.entries.push(entry),
+            Taken::Evidence => {
+                copy.branches.insert(number);
+            }
+            Taken::Held(_) | Taken::PairSuspended | Taken::Refused => {}
+        }
+        taken
     }
 
     /// An entry with the sequencer's receipt arrives; tells whether it is held now.
     pub(crate) fn arrive(&self, party: Known, copy: &mut Copy, number: usize) -> bool {
-        let (added, receipted) = self.rule(party, copy, number);
-        copy.entries.extend(added);
-        receipted.is_some()
+        matches!(self.take(party, copy, number, true), Taken::Appended(_) | Taken::Held(_))
     }
 
     /// A proposal arrives at the sequencer; gives the entry with its receipt.
     pub(crate) fn propose(&self, copy: &mut Copy, number: usize) -> Option<usize> {
-        let (added, receipted) = self.rule(Known::Receiving, copy, number);
-        copy.entries.extend(added);
-        receipted
+        match self.take(Known::Receiving, copy, number, true) {
+            Taken::Appended(entry) | Taken::Held(entry) => Some(entry),
+            _ => None,
+        }
     }
 
     /// Whether a copy holds a decision, in whatever signed version.
     pub(crate) fn holds_decision(&self, copy: &Copy, number: usize) -> bool {
-        let id = self.entry(number).header().id;
-        self.entries(copy).iter().any(|entry| entry.header().id == id)
+        let id = self.facts(number).id;
+        copy.entries.iter().any(|entry| self.facts(*entry).id == id)
+    }
+
+    /// Whether a proposal can't land any more in a copy that only grows.
+    pub(crate) fn is_overtaken(&self, copy: &Copy, number: usize) -> bool {
+        let facts = self.facts(number);
+        facts.proposal && facts.point.sequence < copy.entries.len() as u64
     }
 
     /// Whether a proposal is the next entry of a copy.
     pub(crate) fn stands_next(&self, copy: &Copy, number: usize) -> bool {
-        let head = self.ledger(copy).map(|ledger| ledger.head.header_digest);
-        self.entry(number).header().previous == head
+        let head = copy.entries.last().map(|entry| self.point(*entry).header_digest);
+        self.facts(number).previous == head
+    }
+
+    /// Whether an accept is among these entries, and with it all that it follows.
+    pub(crate) fn prove_an_accept(&self, held: &BTreeSet<usize>) -> bool {
+        let at = |digest: Digest| held.iter().find(|entry| self.point(**entry).header_digest == digest);
+        let accepts = held.iter().filter(|entry| self.kind(**entry) == EntryType::Accept);
+        accepts.copied().any(|accept| {
+            let mut previous = self.facts(accept).previous;
+            while let Some(digest) = previous {
+                let Some(before) = at(digest) else { return false };
+                previous = self.facts(*before).previous;
+            }
+            true
+        })
     }
 
     /// The same decision for its new place, if it can still be made.

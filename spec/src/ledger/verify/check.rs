@@ -329,7 +329,10 @@ impl Check<'_> {
             let branches = [&chain.entries[index..], &branch[..]];
             let accepted_at = fork::accepted_at(trunk, &branches, self.directory);
             let so_far = forked.get_or_insert_default();
-            so_far.forks.push(fork);
+            // Branches that part from one branch share its first entry.
+            if !so_far.forks.contains(&fork) {
+                so_far.forks.push(fork);
+            }
             so_far.accepted_at = [so_far.accepted_at, accepted_at].into_iter().flatten().min();
         }
         forked
