@@ -78,6 +78,8 @@ pub trait Holdings {
 pub struct Arrival {
     entry: Entry,
     proposal: Option<Envelope<Receipt>>,
+    /// Read from the peer, who waits for no receipt.
+    read: bool,
 }
 
 impl Arrival {
@@ -96,12 +98,12 @@ impl Arrival {
         if entry.receipts().is_empty() {
             check_proposed(&entry, desk.directory, desk.now).map_err(|error| error.problem())?;
             let receipt = desk.receipt(&entry, desk.now);
-            return Ok(Self { entry, proposal: Some(receipt) });
+            return Ok(Self { entry, proposal: Some(receipt), read: false });
         }
         let signer = desk.directory.key(entry.header().author, entry.signature().key());
         let signer = signer.ok_or_else(|| Problem::new(ProblemType::KeyUnknown))?;
         entry.verify(&signer.public_key).map_err(|_| Problem::new(ProblemType::SignatureInvalid))?;
-        Ok(Self { entry, proposal: None })
+        Ok(Self { entry, proposal: None, read: false })
     }
 
     /// An entry read from a peer: judged as a delivery, so that nothing refused on one way comes in by the other.
@@ -111,7 +113,7 @@ impl Arrival {
         if entry.receipts().is_empty() {
             return Err(AppendError::ReceiptMissing.problem());
         }
-        Self::sent(entry, desk)
+        Self::sent(entry, desk).map(|arrival| Self { read: true, ..arrival })
     }
 
     /// The entry.
@@ -307,7 +309,9 @@ fn judge(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Result<
     let given = entry.receipt_by(desk.party).cloned();
     // An own receipt that comes back with the entry is kept: no second one is made.
     let receipt = given.unwrap_or_else(|| desk.receipt(entry, desk.now));
-    let entry = entry.clone().with_receipt(receipt.clone());
+    // An own entry that was read needs no receipt of its author's: nobody would ever have the same.
+    let own = arrival.read && entry.header().author == desk.party;
+    let entry = if own { entry.clone() } else { entry.clone().with_receipt(receipt.clone()) };
     Ok(Ruling::Append { ledger: Box::new(next), entry: Box::new(entry), receipt })
 }
 
@@ -442,6 +446,30 @@ mod tests {
             Ruling::Refuse { problem } => assert_eq!(problem.registered(), Some(ProblemType::Forked)),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn an_own_entry_that_is_read_is_kept_as_the_sequencer_keeps_it() {
+        let story = Story::offered();
+        let (directory, key) = (example::directory(), signing_key("373"));
+        let now = instant("2026-11-25T09:00:00Z");
+        let desk = Desk { party: code("373"), key: &key, directory: &directory, incarnation: 1, now };
+        let next = story.clone().then(E::Withdraw).entries()[1].clone().without_receipts();
+        let receipt = story.receipt(&next, "330");
+        let next = next.with_receipt(receipt);
+        let kept = |arrival: Arrival| {
+            let mut copy = Copy { story: &story, may_append: true, forked: false };
+            match rule(&desk, &arrival, &mut copy).unwrap_or_else(|never| match never {}) {
+                Ruling::Append { entry, .. } => entry.receipts().len(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(kept(Arrival::fetched(next.clone(), &desk).unwrap()), 1);
+        assert_eq!(
+            kept(Arrival::sent(next, &desk).unwrap()),
+            2,
+            "who brings it gets a receipt, and keeps it too"
+        );
     }
 
     #[test]
