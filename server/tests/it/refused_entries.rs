@@ -154,11 +154,13 @@ fn receipts_that_prove_nothing_are_refused() {
     // Two entries for one place under the sequencer's signature are a fork: the ledger takes nothing more.
     let fork = wire.put(&other.clone().with_receipt(receipt(&other, "330", &key)));
     assert_eq!((fork.status, fork.problem().as_str()), (409, "forked"));
+    let view = || world.party("373").view(&transfer).unwrap();
+    assert_eq!((&view()["forked"], &view()["responsible"]), (&json!(true), &json!("373")));
     let ledger = ledger_of(&world.party("373").export(&transfer));
     let after = next(&ledger, E::Accept, "330", &key, |header| header.id = cme_spec::example::entry_id(6));
     assert_eq!(wire.put(&after.clone().with_receipt(receipt(&after, "330", &key))).problem(), "forked");
-    let view = world.party("373").view(&transfer).unwrap();
-    assert_eq!((&view["forked"], &view["responsible"]), (&json!(true), &json!("373")));
+    // Refused, and kept as evidence: an accept binds whoever signed it, in whatever branch.
+    assert_eq!((&view()["forked"], &view()["responsible"]), (&json!(true), &json!("330")));
     let output = world
         .party("373")
         .run(&["office", "withdraw", "--transfer", &transfer], Some(r#"{"reason":"child-found"}"#));
