@@ -163,6 +163,9 @@ pub(crate) fn killed_restores(mut world: World, transfer: &str) {
         std::thread::sleep(Duration::from_millis(u64::from(round) * 7));
         let _ = child.kill();
         child.wait().unwrap();
+        // A database server takes a moment to see that the one who held it alone is gone.
+        let free = || birmingham.run(&["office", "list"], None).status.success();
+        until("the database is free", free, || birmingham.log());
         match birmingham.view(transfer).unwrap()["stage"].as_str().unwrap() {
             "accepted" => old += 1,
             "offered" => new += 1,
