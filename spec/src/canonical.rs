@@ -11,11 +11,13 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::decode::decode_value;
 pub use self::error::{DecodeError, ShapeError};
@@ -57,9 +59,25 @@ impl Limits {
         Self { bytes_max: 64 << 20, depth_max: 24, array_items_max: 100_000, ..Self::ENTRY };
 }
 
-/// A JSON object or value that obeys the rules of the canonical form.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Json(Value);
+/// A JSON object or value that obeys the rules of the canonical form. Clones share it.
+///
+/// An entry's header and body are digested, verified and stored as the same bytes: a value that was digested or
+/// signed keeps them.
+#[derive(Clone)]
+pub struct Json(Arc<Shared>);
+
+struct Shared {
+    value: Value,
+    canonical: OnceLock<String>,
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.value == other.0.value
+    }
+}
+
+impl Eq for Json {}
 
 impl fmt::Debug for Json {
     /// Prints no content: bodies hold personal data. Implements: PRV-001
@@ -74,89 +92,115 @@ impl Json {
     /// Implements: CAN-001, CAN-002, CAN-003, CAN-008, CAN-009
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         let value = decode_value(bytes, limits)?;
-        if value.is_object() { Ok(Self(value)) } else { Err(DecodeError::NotAnObject) }
+        if value.is_object() { Ok(Self::of(value)) } else { Err(DecodeError::NotAnObject) }
+    }
+
+    fn of(value: Value) -> Self {
+        Self(Arc::new(Shared { value, canonical: OnceLock::new() }))
     }
 
     /// The JSON of a typed value of this crate, checked by the same rules.
     pub fn from_typed<T: Serialize>(typed: &T) -> Result<Self, DecodeError> {
         let bytes = serde_json::to_vec(typed).map_err(|_| DecodeError::Syntax { line: 0, column: 0 })?;
-        decode_value(&bytes, &Limits::COLLECTION).map(Self)
+        decode_value(&bytes, &Limits::COLLECTION).map(Self::of)
     }
 
     /// A member of this object.
     pub fn member(&self, name: &str) -> Option<Self> {
-        self.0.get(name).map(|value| Self(value.clone()))
+        self.0.value.get(name).map(|value| Self::of(value.clone()))
     }
 
     /// An item of this array.
     pub fn item(&self, index: usize) -> Option<Self> {
-        self.0.get(index).map(|value| Self(value.clone()))
+        self.0.value.get(index).map(|value| Self::of(value.clone()))
+    }
+
+    /// The members of this object, to be taken apart; none when it isn't one.
+    pub(crate) fn into_members(self) -> Members {
+        match self.into_value() {
+            Value::Object(members) => Members(members),
+            _ => Members(Map::new()),
+        }
     }
 
     /// The typed reading; unknown members are ignored, as versions may add them.
     ///
     /// Implements: CAN-005
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
-        serde_path_to_error::deserialize(&self.0)
-            .map_err(|error| ShapeError { pointer: pointer_of(error.path()) })
+        // The way to a fault is followed only where there is one: it costs as much as the reading.
+        T::deserialize(&self.0.value).or_else(|_| {
+            serde_path_to_error::deserialize(&self.0.value)
+                .map_err(|error| ShapeError { pointer: pointer_of(error.path()) })
+        })
     }
 
     /// The value, for looking at.
     pub fn value(&self) -> &Value {
-        &self.0
+        &self.0.value
     }
 
     /// The value itself.
     pub fn into_value(self) -> Value {
-        self.0
+        Arc::try_unwrap(self.0).map_or_else(|shared| shared.value.clone(), |own| own.value)
     }
 
     /// An object of the given members; each is already within the rules.
     pub fn object(members: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
-        Self(Value::Object(members.into_iter().map(|(name, json)| (name.to_owned(), json.0)).collect()))
+        let members = members.into_iter().map(|(name, json)| (name.to_owned(), json.into_value()));
+        Self::of(Value::Object(members.collect()))
     }
 
     /// An array of values that are each within the rules.
     pub fn array(items: impl IntoIterator<Item = Self>) -> Self {
-        Self(Value::Array(items.into_iter().map(|json| json.0).collect()))
+        Self::of(Value::Array(items.into_iter().map(Self::into_value).collect()))
     }
 
     /// A JSON string.
     pub fn text(text: impl Into<String>) -> Self {
-        Self(Value::String(text.into()))
+        Self::of(Value::String(text.into()))
     }
 
     /// JSON `null`.
     pub fn null() -> Self {
-        Self(Value::Null)
+        Self::of(Value::Null)
     }
 
     /// The one form of RFC 8785: no white space, members sorted by UTF-16 code units, shortest escapes.
     ///
     /// Implements: CAN-004
     pub fn canonical_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
-        write_value(&mut out, &self.0);
-        out
+        self.canonical_text().into_bytes()
     }
 
     /// The canonical bytes as text.
-    ///
-    /// # Panics
-    /// Never: the bytes are made of strings.
     pub fn canonical_text(&self) -> String {
-        String::from_utf8(self.canonical_bytes()).expect("canonical bytes are made of UTF-8 strings")
+        self.0.canonical.get().cloned().unwrap_or_else(|| canonical(&self.0.value))
+    }
+
+    /// The canonical text, kept from now on.
+    pub(crate) fn kept_canonical(&self) -> &str {
+        self.0.canonical.get_or_init(|| canonical(&self.0.value))
     }
 
     /// SHA-256 over the canonical bytes. Implements: CAN-004
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.canonical_bytes())
+        Digest::of(self.kept_canonical().as_bytes())
+    }
+}
+
+/// The members of an object, each taken once.
+pub(crate) struct Members(Map<String, Value>);
+
+impl Members {
+    /// The member of that name, if it is there and was not taken before.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Json> {
+        self.0.remove(name).map(Json::of)
     }
 }
 
 impl Serialize for Json {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.0.value.serialize(serializer)
     }
 }
 
@@ -179,6 +223,17 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
     pointer
 }
 
+fn canonical(value: &Value) -> String {
+    let mut out = Vec::with_capacity(512);
+    write_value(&mut out, value);
+    String::from_utf8(out).expect("canonical bytes are made of UTF-8 strings")
+}
+
+/// UTF-16 code units, as RFC 8785, section 3.2.3, asks; in ASCII they stand in the order of the bytes.
+fn by_code_units(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
 fn write_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
@@ -198,7 +253,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
         }
         Value::Object(members) => {
             let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
-            sorted.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            sorted.sort_unstable_by(|(a, _), (b, _)| by_code_units(a, b));
             out.push(b'{');
             for (index, (name, member)) in sorted.into_iter().enumerate() {
                 if index > 0 {

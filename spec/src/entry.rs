@@ -7,7 +7,7 @@ mod wire_tests;
 
 pub use self::header::{HeadRef, Header, LedgerPoint, ResponsibilityRef};
 pub use self::kind::{EntryType, EntryTypeError};
-use crate::canonical::{Json, ShapeError};
+use crate::canonical::{Json, Members, ShapeError};
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
@@ -90,9 +90,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the wire form. Implements: ENT-001, ENT-002
+    /// Reads the wire form.
     pub fn read(json: &Json) -> Result<Self, EntryError> {
-        let header_json = json.member("header").ok_or_else(|| ShapeError::at("/header"))?;
+        Self::from_json(json.clone())
+    }
+
+    /// Takes the wire form apart. Implements: ENT-001, ENT-002
+    pub fn from_json(json: Json) -> Result<Self, EntryError> {
+        let mut members = json.into_members();
+        let header_json = members.take("header").ok_or_else(|| ShapeError::at("/header"))?;
         let kind = header_json.value().get("type").and_then(|kind| kind.as_str());
         if kind.is_some_and(|kind| kind.parse::<EntryType>().is_err()) {
             return Err(EntryError::UnknownType);
@@ -103,9 +109,9 @@ impl Entry {
             return Err(EntryError::UnsupportedProtocol);
         }
         header_form(&header)?;
-        let body = read_body(json)?;
-        let receipts = read_receipts(json)?;
-        let signature = json.member("signature").ok_or_else(|| ShapeError::at("/signature"))?;
+        let body = read_body(&mut members)?;
+        let receipts = read_receipts(&mut members)?;
+        let signature = members.take("signature").ok_or_else(|| ShapeError::at("/signature"))?;
         let signature = signature.value().as_str().ok_or_else(|| ShapeError::at("/signature"))?;
         let signature = signature.parse().map_err(EntryError::Signature)?;
         let header_digest = header_json.digest();
@@ -267,9 +273,9 @@ fn header_form(header: &Header) -> Result<(), ShapeError> {
 }
 
 /// Implements: ENT-001, ENT-002, PRV-006
-fn read_body(json: &Json) -> Result<Body, EntryError> {
-    let erased_at = json.member("erasedAt");
-    match (json.member("body"), erased_at) {
+fn read_body(members: &mut Members) -> Result<Body, EntryError> {
+    let erased_at = members.take("erasedAt");
+    match (members.take("body"), erased_at) {
         (Some(body), None) if body.value().is_object() => Ok(Body::Present(body)),
         (Some(body), Some(at)) if body.value().is_null() => {
             at.read().map(|at| Body::Erased { at }).map_err(|_| ShapeError::at("/erasedAt").into())
@@ -280,8 +286,8 @@ fn read_body(json: &Json) -> Result<Body, EntryError> {
     }
 }
 
-fn read_receipts(json: &Json) -> Result<Vec<Envelope<Receipt>>, EntryError> {
-    let Some(receipts) = json.member("receipts") else { return Ok(Vec::new()) };
+fn read_receipts(members: &mut Members) -> Result<Vec<Envelope<Receipt>>, EntryError> {
+    let Some(receipts) = members.take("receipts") else { return Ok(Vec::new()) };
     let items = receipts.value().as_array().filter(|items| items.len() <= RECEIPTS_MAX);
     let count = items.ok_or_else(|| ShapeError::at("/receipts"))?.len();
     let mut read = Vec::with_capacity(count);

@@ -148,7 +148,7 @@ impl SigningKey {
     /// A detached JWS over the canonical bytes of `payload`. Implements: SIG-001
     pub fn sign(&self, payload: &Json) -> DetachedJws {
         let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{}"}}"#, self.id));
-        let signature = self.pair.sign(&signing_input(&protected, &payload.canonical_bytes()));
+        let signature = self.pair.sign(&signing_input(&protected, payload.kept_canonical().as_bytes()));
         let text = format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
         DetachedJws { text, key: self.id, typ: None }
     }
@@ -201,7 +201,7 @@ impl DetachedJws {
     pub fn verify(&self, payload: &Json, key: &PublicKey) -> Result<(), SignatureError> {
         let (protected, signature) = self.text.split_once("..").ok_or(SignatureError::NotDetachedJws)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::NotDetachedJws)?;
-        let input = signing_input(protected, &payload.canonical_bytes());
+        let input = signing_input(protected, payload.kept_canonical().as_bytes());
         UnparsedPublicKey::new(&ED25519, key.0)
             .verify(&input, &signature)
             .map_err(|_| SignatureError::Mismatch)

@@ -72,11 +72,11 @@ impl Strict<'_> {
         Err(E::custom("outside the rules of the canonical form"))
     }
 
-    fn string<E: serde::de::Error>(&self, text: &str) -> Result<String, E> {
+    fn short<E: serde::de::Error>(&self, text: &str) -> Result<(), E> {
         let limit = self.limits.string_chars_max;
         // A string has no more characters than bytes, so most are not counted.
         let long = text.len() > limit && text.chars().count() > limit;
-        if long { self.refuse(Fault::Long(limit)) } else { Ok(text.to_owned()) }
+        if long { self.refuse(Fault::Long(limit)) } else { Ok(()) }
     }
 
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -129,7 +129,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
-        self.string(text).map(Value::String)
+        self.short(text)?;
+        Ok(Value::String(text.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
@@ -150,7 +151,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let limit = self.limits.object_members_max;
         let mut members = Map::new();
         while let Some(Name(name)) = map.next_key()? {
-            let name = self.string(&name)?;
+            self.short(&name)?;
             if members.len() == limit {
                 return self.refuse(Fault::Members(limit));
             }
