@@ -162,6 +162,8 @@ struct Stored<'a> {
     tx: &'a mut dyn Tx,
     key: LedgerKey,
     standing: Standing,
+    /// Asked for twice of a new entry.
+    used_elsewhere: Option<(EntryId, bool)>,
 }
 
 impl Holdings for Stored<'_> {
@@ -176,7 +178,12 @@ impl Holdings for Stored<'_> {
     }
 
     fn is_used_elsewhere(&mut self, id: EntryId) -> Result<bool, StoreError> {
-        ledgers::is_used_elsewhere(self.tx, &self.key, id)
+        if let Some((_, used)) = self.used_elsewhere.filter(|(asked, _)| *asked == id) {
+            return Ok(used);
+        }
+        let used = ledgers::is_used_elsewhere(self.tx, &self.key, id)?;
+        self.used_elsewhere = Some((id, used));
+        Ok(used)
     }
 
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, StoreError> {
@@ -210,14 +217,18 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         return Ok(Answer::Refused(Problem::new(ProblemType::IncarnationStale)));
     }
     let standing = peers::standing(tx, &incoming.node, &key)?;
-    match arrival::rule(&desk, &incoming.arrival, &mut Stored { tx: &mut *tx, key, standing })? {
+    let mut holdings = Stored { tx: &mut *tx, key, standing, used_elsewhere: None };
+    match arrival::rule(&desk, &incoming.arrival, &mut holdings)? {
         Ruling::Append { ledger, entry, receipt } => {
             if let Some(problem) = stranger(tx, incoming, directory)? {
                 return Ok(Answer::Refused(problem));
             }
             ledgers::append(tx, &key, &ledger, &entry)?;
             settle_own_decision(tx, &key, &entry)?;
-            officers::forget_refused(tx, &key, entry.header().sequence)?;
+            if !incoming.arrival.entry().receipts().is_empty() {
+                // Only deliveries are noted when they are refused.
+                officers::forget_refused(tx, &key, entry.header().sequence)?;
+            }
             if let Some(receipt) = entry.receipt_by(key.counterparty) {
                 peers::hear_in(tx, key.hosted, key.counterparty, receipt.content().incarnation)?;
             }

@@ -7,6 +7,7 @@ use cme_spec::envelope::Signed;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::pair::Standing;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -16,7 +17,7 @@ use crate::escalation::ChannelKind;
 use crate::node::Node;
 use crate::office::clocks;
 use crate::store::escalations::State;
-use crate::store::{StoreError, escalations, ledgers, officers, outbox, pairs};
+use crate::store::{Counts, StoreError, escalations, ledgers, officers, outbox, pairs};
 
 /// Looks at a deployment.
 pub struct Health {
@@ -174,6 +175,7 @@ impl Health {
         );
         let recovery = Recovery::register(&mut registry);
         let told = Escalations::register(&mut registry);
+        register_store(&mut registry, self.node.store().counts());
         let issue = Gauge::<i64>::default();
         registry.register("directory_issue", "Directory issue in use", issue.clone());
 
@@ -207,5 +209,16 @@ impl Health {
         prometheus_client::encoding::text::encode(&mut text, &registry)
             .map_err(|_| StoreError::Corrupt("metrics can't be written"))?;
         Ok(text)
+    }
+}
+
+/// How well writers share syncs: jobs to a commit.
+fn register_store(registry: &mut Registry, counts: Counts) {
+    for (name, help, count) in [
+        ("store_jobs", "Jobs of the database's writer", counts.jobs),
+        ("store_commits", "Transactions committed for them, each with one sync", counts.commits),
+        ("store_checkpoints", "Checkpoints of a SQLite database", counts.checkpoints),
+    ] {
+        registry.register(name, help, ConstCounter::new(count));
     }
 }

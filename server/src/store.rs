@@ -25,6 +25,7 @@ mod suite;
 pub mod tables;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -171,9 +172,9 @@ pub trait Database: Send + Sync {
     /// What `fill` makes, in one transaction, takes the place of the whole database at once, while nobody else works
     /// on it. `fill` finds either no table or those of before.
     fn replace(&self, fill: JobFn<'_>) -> Result<(), StoreError>;
-    /// Work that is better done beside the writer, now and then.
-    fn tend(&self) -> Result<(), StoreError> {
-        Ok(())
+    /// Work that is better done beside the writer, now and then; gives the number of checkpoints it made.
+    fn tend(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 }
 
@@ -193,6 +194,25 @@ struct Inner {
     readers: Option<Sender<Job>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop_tending: Option<Sender<()>>,
+    tally: Arc<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    jobs: AtomicU64,
+    commits: AtomicU64,
+    checkpoints: AtomicU64,
+}
+
+/// What the store has done since it was opened: jobs to a commit say how well callers share syncs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Jobs of the writer that succeeded.
+    pub jobs: u64,
+    /// Transactions that were committed for them, each with one sync.
+    pub commits: u64,
+    /// Checkpoints, where the engine leaves them to the store.
+    pub checkpoints: u64,
 }
 
 impl Store {
@@ -201,12 +221,14 @@ impl Store {
         let (writer, jobs) = bounded(QUEUE_JOBS_MAX);
         let (readers, reads) = bounded(QUEUE_JOBS_MAX);
         let (stop_tending, stopped) = bounded(0);
+        let tally = Arc::new(Tally::default());
+        let (counted, tended) = (Arc::clone(&tally), Arc::clone(&tally));
         // Each thread connects by itself: a driver may need the thread to have no runtime of its own.
         let migrated = spawn(
             Arc::clone(&database),
             |engine| migrate::up(engine),
             move |engine| {
-                write_loop(engine, &jobs);
+                write_loop(engine, &jobs, &counted);
             },
         )?;
         let mut threads = vec![migrated];
@@ -214,14 +236,22 @@ impl Store {
             let reads = reads.clone();
             threads.push(spawn(Arc::clone(&database), |_| Ok(()), move |engine| read_loop(engine, &reads))?);
         }
-        threads.push(std::thread::spawn(move || tend_loop(database.as_ref(), &stopped)));
+        threads.push(std::thread::spawn(move || tend_loop(database.as_ref(), &stopped, &tended)));
         let inner = Inner {
             writer: Some(writer),
             readers: Some(readers),
             threads: Mutex::new(threads),
             stop_tending: Some(stop_tending),
+            tally,
         };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        let Tally { jobs, commits, checkpoints } = self.0.tally.as_ref();
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts { jobs: read(jobs), commits: read(commits), checkpoints: read(checkpoints) }
     }
 
     /// Runs a job in a transaction that it may share with others; what it gives is durable.
@@ -316,18 +346,26 @@ fn run(job: &mut Job, tx: &mut dyn Tx) -> Result<(), StoreError> {
     result.unwrap_or_else(|_| Err(StoreError::Engine("a job panicked".to_owned())))
 }
 
-fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
+fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter().take(BATCH_JOBS_MAX - 1));
-        let together = engine.write(&mut |tx| batch.iter_mut().try_for_each(|job| run(job, tx)));
+        let together = commit(engine, &mut batch, tally);
         for mut job in batch {
             // One bad job spoils nobody: nothing of the batch was kept, so each runs alone.
-            let alone = |job: &mut Job, engine: &mut dyn Engine| engine.write(&mut |tx| run(job, tx));
-            let result = if together.is_ok() { Ok(()) } else { alone(&mut job, engine) };
+            let result =
+                if together.is_ok() { Ok(()) } else { commit(engine, std::slice::from_mut(&mut job), tally) };
             (job.done)(result);
         }
     }
+}
+
+/// All of these jobs in one transaction, or none.
+fn commit(engine: &mut dyn Engine, jobs: &mut [Job], tally: &Tally) -> Result<(), StoreError> {
+    engine.write(&mut |tx| jobs.iter_mut().try_for_each(|job| run(job, tx)))?;
+    tally.commits.fetch_add(1, Ordering::Relaxed);
+    tally.jobs.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+    Ok(())
 }
 
 fn read_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
@@ -337,11 +375,14 @@ fn read_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
     }
 }
 
-fn tend_loop(database: &dyn Database, stopped: &Receiver<()>) {
+fn tend_loop(database: &dyn Database, stopped: &Receiver<()>, tally: &Tally) {
     let pause = std::time::Duration::from_secs(1);
     while stopped.recv_timeout(pause) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-        if let Err(error) = database.tend() {
-            tracing::warn!(%error, "the database could not be tended");
+        match database.tend() {
+            Ok(checkpoints) => {
+                tally.checkpoints.fetch_add(checkpoints, Ordering::Relaxed);
+            }
+            Err(error) => tracing::warn!(%error, "the database could not be tended"),
         }
     }
 }

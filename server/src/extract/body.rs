@@ -32,7 +32,7 @@ pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<
         return Err(ProblemType::MediaType.into());
     }
     let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| error.problem())?;
-    Entry::read(&json).map_err(|error| match &error {
+    Entry::from_json(json).map_err(|error| match &error {
         EntryError::Shape(shape) => error.problem().pointer(shape.pointer.clone()).into(),
         _ => error.problem().into(),
     })

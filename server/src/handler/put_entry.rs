@@ -42,7 +42,10 @@ pub(crate) async fn put_entry(
     tracing::info!(transfer = %key.transfer, sequence, kind = %kind, %author, hosted = %key.hosted, outcome, "entry received");
     match told {
         Answer::Stored(receipt) => {
-            caller.node.wake_outbox();
+            // A proposal changes nothing for what waits to be sent; a delivery may let the next decision go.
+            if delivered {
+                caller.node.wake_outbox();
+            }
             Ok(answer_document(StatusCode::CREATED, &receipt.to_json()))
         }
         Answer::Repeated(receipt) => Ok(answer_document(StatusCode::OK, &receipt.to_json())),

@@ -143,7 +143,8 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
 }
 
 const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
-                          forked, changed, preceded_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9) \
+                          forked, changed, preceded_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, \
+                          (SELECT COALESCE(MAX(changed), 0) + 1 FROM ledger), ?8) \
                           ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
                           head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
 
@@ -156,8 +157,6 @@ fn save(
     ledger: &Ledger,
     follows: Option<TransferId>,
 ) -> Result<(), StoreError> {
-    let newest = tx.rows("SELECT COALESCE(MAX(changed), 0) FROM ledger", &[])?;
-    let changed = newest.first().ok_or(StoreError::Corrupt("no commit order"))?.integer(0)? + 1;
     let state = serde_json::to_string(ledger).map_err(|_| StoreError::Corrupt("a ledger's state"))?;
     let [hosted, counterparty, transfer] = key.values();
     let head = place(ledger.head.sequence)?;
@@ -169,7 +168,6 @@ fn save(
         ledger.stage().code().into(),
         head.into(),
         state.into(),
-        changed.into(),
         follows.map(|earlier| earlier.to_string()).into(),
     ];
     tx.exec(LEDGER, &values).map(|_| ())
@@ -196,7 +194,7 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
         (None, None) => return Err(BROKEN),
     }
     members.push(("receipts", Json::array(receipts)));
-    Entry::read(&Json::object(members)).map_err(|_| BROKEN)
+    Entry::from_json(Json::object(members)).map_err(|_| BROKEN)
 }
 
 /// Entries from a place on, in order.
@@ -276,7 +274,7 @@ pub fn branch_entries(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Entry>, St
     let broken = StoreError::Corrupt("a stored branch");
     let read = |row: &Row| {
         let json = Json::decode(row.text(0)?.as_bytes(), &Limits::COLLECTION).map_err(|_| broken.clone())?;
-        Entry::read(&json).map_err(|_| broken.clone())
+        Entry::from_json(json).map_err(|_| broken.clone())
     };
     rows.iter().map(read).collect()
 }

@@ -1,28 +1,40 @@
 //! SQLite: the embedded default.
 //!
 //! `synchronous=FULL` in WAL mode: a commit that was told is on disk. Checkpoints run beside the writer, so
-//! that no entry waits for one.
+//! that no entry waits for one. SQLite begins its log again only where all of it was copied while nobody
+//! wrote, so the writer copies the little that is left then, between two batches: else the log of a busy
+//! server would grow without end, and a log that grows takes twice the time to sync.
 //!
 //! Each connection holds a lock of the operating system on a file beside the database, shared or alone. The
 //! database itself would not do: SQLite locks it by rules of its own, and a restore puts another in its place.
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use super::{Database, Engine, JobFn, Row, Store, StoreError, Tx, Value};
 
-/// WAL size above which it is copied back.
-const WAL_BYTES_CHECKPOINT: u64 = 4 << 20;
+/// Size of the log, in pages, from which it is copied back.
+const LOG_PAGES_CHECKPOINT: i64 = 1_024;
+/// Pages that the writer copies by itself at most, unless the log grows faster than it can be copied.
+const LOG_PAGES_LEFT: i64 = 256;
+/// Copies in a row, each of what came while the one before was made.
+const COPIES_MAX: u64 = 4;
 
 /// A database file.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    /// The log is copied but for its end: the writer may finish it.
+    nearly_copied: Arc<AtomicBool>,
 }
 
 impl Sqlite {
@@ -31,7 +43,7 @@ impl Sqlite {
     pub fn at(path: &Path) -> Result<Self, StoreError> {
         private_file(path)?;
         let path = path.canonicalize().map_err(|error| unusable(path, &error))?;
-        Ok(Self { path })
+        Ok(Self { path, nearly_copied: Arc::default() })
     }
 
     /// Opens, or makes, the database file and starts a store on it.
@@ -78,7 +90,8 @@ impl Sqlite {
             )
             .map_err(fault)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Box::new(SqliteEngine { connection, _lock: lock }))
+        let nearly_copied = Arc::clone(&self.nearly_copied);
+        Ok(Box::new(SqliteEngine { connection, nearly_copied, _lock: lock }))
     }
 }
 
@@ -150,19 +163,30 @@ impl Database for Sqlite {
         synced.map_err(|error| unusable(folder, &error))
     }
 
-    fn tend(&self) -> Result<(), StoreError> {
-        if std::fs::metadata(self.companion("-wal")).is_ok_and(|file| file.len() > WAL_BYTES_CHECKPOINT) {
-            let connection = Connection::open(&self.path).map_err(fault)?;
-            connection
-                .execute_batch("PRAGMA busy_timeout=1000; PRAGMA wal_checkpoint(PASSIVE);")
-                .map_err(fault)?;
+    fn tend(&self) -> Result<u64, StoreError> {
+        let connection = Connection::open(&self.path).map_err(fault)?;
+        connection.execute_batch("PRAGMA busy_timeout=1000;").map_err(fault)?;
+        if left_to_copy(&connection, "NOOP")? < LOG_PAGES_CHECKPOINT {
+            return Ok(0);
         }
-        Ok(())
+        let mut copies = 1;
+        while left_to_copy(&connection, "PASSIVE")? > LOG_PAGES_LEFT && copies < COPIES_MAX {
+            copies += 1;
+        }
+        self.nearly_copied.store(true, Ordering::Release);
+        Ok(copies + 1)
     }
+}
+
+/// A checkpoint of that mode; gives the pages of the log that are not copied after it.
+fn left_to_copy(connection: &Connection, mode: &str) -> Result<i64, StoreError> {
+    let sizes = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], sizes).map_err(fault)
 }
 
 struct SqliteEngine {
     connection: Connection,
+    nearly_copied: Arc<AtomicBool>,
     /// Closed, and with that given back, after the connection.
     _lock: File,
 }
@@ -182,6 +206,9 @@ impl SqliteEngine {
 
 impl Engine for SqliteEngine {
     fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
+        if self.nearly_copied.swap(false, Ordering::AcqRel) {
+            left_to_copy(&self.connection, "PASSIVE")?;
+        }
         self.within("BEGIN IMMEDIATE", job)
     }
 
