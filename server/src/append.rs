@@ -245,16 +245,27 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         Ruling::Fork { problem } => {
             let sequence = incoming.arrival.entry().header().sequence;
             tracing::error!(transfer = %key.transfer, sequence, "the sequencer signed two entries for one place");
-            ledgers::mark_forked(tx, &key, incoming.arrival.entry())?;
+            // Told once, when it is new: the peer may hold no branch but its own, with the same head as ours.
+            if ledgers::mark_forked(tx, &key, incoming.arrival.entry())? {
+                tell(tx, &key, incoming.arrival.entry(), incoming.now)?;
+            }
             Ok(Answer::Refused(problem))
         }
         Ruling::CarryOn { ledger, entry, problem } => {
             ledgers::append(tx, &key, &ledger, &entry)?;
             settle_own_decision(tx, &key, &entry)?;
+            tell(tx, &key, &entry, incoming.now)?;
             Ok(Answer::Refused(problem))
         }
         Ruling::Refuse { problem } => Ok(Answer::Refused(problem)),
     }
+}
+
+/// An entry of a forked ledger is new here: the peer is brought it. Implements: RCV-016
+fn tell(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry, now: Instant) -> Result<(), StoreError> {
+    let header = entry.header();
+    let place = i64::try_from(header.sequence).unwrap_or(i64::MAX);
+    outbox::enqueue_missing(tx, key, (header.id, place), now).map(|_| ())
 }
 
 /// A delivery that can't be taken stops its ledger here, whether it was sent or read: an officer has to look.

@@ -90,14 +90,30 @@ pub(super) fn peer(node: &Node, key: &LedgerKey) -> Result<PeerClient, Failure> 
     Ok(hosted.client.peer(key.counterparty)?)
 }
 
-/// The sequencer brings an entry to the other party. Implements: DLV-005
+/// The sequencer brings an entry to the other party, or either of them a branch of a fork.
+///
+/// Implements: DLV-005, RCV-016
 async fn deliver(node: &Node, letter: &Letter, lease: &Lease) -> Result<Sent, Failure> {
-    let (key, id, lease) = (letter.key, letter.id, *lease);
-    let Some(entry) = node.store().read(move |tx| ledgers::entry_by_id(tx, &key, id)).await? else {
+    let (key, id) = (letter.key, letter.id);
+    let entries = node.store().read(move |tx| ledgers::all_by_id(tx, &key, id)).await?;
+    let Some((last, before)) = entries.split_last() else {
         node.store().write(move |tx| outbox::done(tx, &key, id)).await?;
         return Ok(Sent::Done);
     };
-    match peer(node, &key)?.put_entry(&entry).await {
+    // A fork may have the same decision in more than one branch; the row stays until all of them are told.
+    for entry in before {
+        match peer(node, &key)?.put_entry(entry).await {
+            Ok(_) => {}
+            Err(error) if is_forked(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bring(node, letter, lease, last).await
+}
+
+async fn bring(node: &Node, letter: &Letter, lease: &Lease, entry: &Entry) -> Result<Sent, Failure> {
+    let (key, lease) = (letter.key, *lease);
+    match peer(node, &key)?.put_entry(entry).await {
         Ok(Delivered::Held { receipt, .. }) => {
             let receipt = receipt.into_envelope();
             peers::hear(node, key.hosted, key.counterparty, receipt.content().incarnation).await?;

@@ -191,7 +191,7 @@ async fn fetch_lacking(
     Ok(fetched)
 }
 
-/// Queues what the peer lacks, and notes how far the two are level. Implements: DLV-011, RCV-008
+/// Queues what the peer lacks, and notes how far the two are level. Implements: DLV-011, RCV-008, RCV-016
 fn settle(
     tx: &mut dyn Tx,
     (hosted, peer): (AuthorityCode, AuthorityCode),
@@ -199,6 +199,12 @@ fn settle(
     (incarnation, now): (u64, cme_spec::instant::Instant),
 ) -> Result<Reconciled, StoreError> {
     let (mut done, mut lacked_here) = (Reconciled::default(), false);
+    for key in ledgers::forked(tx, (hosted, peer))? {
+        // Heads tell nothing of branches: a peer that was restored may have lost any of them.
+        for entry in ledgers::ids_in_all_branches(tx, &key)? {
+            done.queued += u64::from(outbox::enqueue_missing(tx, &key, entry, now)?);
+        }
+    }
     for (key, difference) in differences(tx, (hosted, peer), &told.heads)? {
         done.differing += 1;
         match difference {

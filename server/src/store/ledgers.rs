@@ -236,11 +236,12 @@ pub fn keep_counter_receipt(
     receipt: &Envelope<Receipt>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE entry SET counter_receipt = ?5 WHERE hosted = ?1 AND counterparty = ?2 \
-                       AND transfer = ?3 AND sequence = ?4 AND counter_receipt IS NULL";
+                       AND transfer = ?3 AND sequence = ?4 AND header_digest = ?6 AND counter_receipt IS NULL";
     let [hosted, counterparty, transfer] = key.values();
-    let sequence = place(receipt.content().sequence)?;
+    let (sequence, digest) =
+        (place(receipt.content().sequence)?, receipt.content().header_digest.to_string());
     let text = receipt.to_json().canonical_text();
-    tx.exec(SQL, &[hosted, counterparty, transfer, sequence.into(), text.into()]).map(|_| ())
+    tx.exec(SQL, &[hosted, counterparty, transfer, sequence.into(), text.into(), digest.into()]).map(|_| ())
 }
 
 const FORKED: &str = "UPDATE ledger SET forked = 1 WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
@@ -249,10 +250,12 @@ const BRANCH: &str = "INSERT INTO branch_entry (hosted, counterparty, transfer, 
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                           ON CONFLICT (hosted, counterparty, transfer, header_digest) DO NOTHING";
 
-/// The ledger is forked; the other branch's entry is kept as evidence. Implements: RCV-012
-pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<(), StoreError> {
+/// The ledger is forked; the other branch's entry is kept as evidence. Says whether it is new here.
+///
+/// Implements: RCV-012
+pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<bool, StoreError> {
     let [hosted, counterparty, transfer] = key.values();
-    tx.exec(
+    let kept = tx.exec(
         BRANCH,
         &[
             hosted.clone(),
@@ -263,7 +266,8 @@ pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<(
             branch.to_json().canonical_text().into(),
         ],
     )?;
-    tx.exec(FORKED, &[hosted, counterparty, transfer]).map(|_| ())
+    tx.exec(FORKED, &[hosted, counterparty, transfer])?;
+    Ok(kept == 1)
 }
 
 /// Entries kept as evidence of a fork, by place.
@@ -277,6 +281,24 @@ pub fn branch_entries(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<Entry>, St
         Entry::from_json(json).map_err(|_| broken.clone())
     };
     rows.iter().map(read).collect()
+}
+
+/// Every entry of an id: the ledger's, and those in other branches of a fork, the ledger's last.
+pub fn all_by_id(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<Vec<Entry>, StoreError> {
+    let mut all = branch_entries(tx, key)?;
+    all.retain(|entry| entry.header().id == id);
+    all.extend(entry_by_id(tx, key, id)?);
+    Ok(all)
+}
+
+/// The forked ledgers of two parties.
+pub fn forked(
+    tx: &mut dyn Tx,
+    (hosted, counterparty): (AuthorityCode, AuthorityCode),
+) -> Result<Vec<LedgerKey>, StoreError> {
+    const SQL: &str = "SELECT transfer FROM ledger WHERE hosted = ?1 AND counterparty = ?2 AND forked = 1";
+    let rows = tx.rows(SQL, &[hosted.as_ref().into(), counterparty.as_ref().into()])?;
+    rows.iter().map(|row| Ok(LedgerKey { hosted, counterparty, transfer: row.parsed(0)? })).collect()
 }
 
 /// The newest head that a peer signed for each header that it named is kept: its newest word, and every other
@@ -332,6 +354,15 @@ pub fn ids_from(tx: &mut dyn Tx, key: &LedgerKey, from: u64) -> Result<Vec<(Entr
     let [hosted, counterparty, transfer] = key.values();
     let rows = tx.rows(SQL, &[hosted, counterparty, transfer, place(from)?.into()])?;
     rows.iter().map(|row| Ok((row.parsed(0)?, row.integer(1)?))).collect()
+}
+
+/// Ids of all entries of a forked ledger, those in other branches too, with their places.
+pub fn ids_in_all_branches(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Vec<(EntryId, i64)>, StoreError> {
+    let mut ids = ids_from(tx, key, 0)?;
+    for entry in branch_entries(tx, key)? {
+        ids.push((entry.header().id, place(entry.header().sequence)?));
+    }
+    Ok(ids)
 }
 
 /// Whether an entry that is kept as evidence of a fork has this header.

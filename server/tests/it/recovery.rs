@@ -1,9 +1,11 @@
 //! Restores from older backups, forks and servers that are gone, with real processes.
 
-use cme_spec::entry::EntryType as E;
+use cme_spec::entry::{Entry, EntryType as E};
+use cme_spec::signature::SigningKey;
 use serde_json::{Value, json};
 
 use crate::support::{Party, World, body, entries_of, until};
+use crate::wire::{ledger_of, next, receipt};
 
 impl Party {
     /// Copies the database away, as it is on disk now; the server is not running.
@@ -244,6 +246,51 @@ fn a_fork_is_known_on_both_sides_with_all_its_branches() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && said.contains("fork"), "{said}");
     }
+}
+
+#[test]
+fn a_fork_of_which_one_party_alone_knows_is_told_to_the_other_and_once_more_when_that_was_restored() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("330").wait_for(&transfer, "offered");
+    world.party("330").decide("acknowledge", E::Acknowledge, &transfer);
+    let kept = || world.party("373").kinds(&transfer).len() == 2;
+    until("the acknowledge is held", kept, || world.party("373").log());
+    world.party_mut("330").stop();
+    world.party("330").back_up();
+    world.party_mut("330").start();
+    // An entry of Birmingham's that went with a disk comes to Sheffield late: the copies are the same, and so
+    // are their heads.
+    let key = world.party("330").signing_key();
+    let lost = lost_decline(&world.party("373").export(&transfer), &key);
+    assert_eq!(world.wire("330", "373").put(&lost).problem(), "forked");
+    let kinds = ["acknowledge", "decline", "offer"];
+    let is_told = |world: &World| {
+        for code in ["330", "373"] {
+            let party = world.party(code);
+            until("every branch is held", || branch_kinds(party, &transfer) == kinds, || party.log());
+            let sent = || party.office(&["list"], None)["outbox"] == json!([]);
+            until("nothing is left to send", sent, || party.log());
+        }
+        assert_eq!(world.party("330").view(&transfer).unwrap()["forked"], true);
+    };
+    is_told(&world);
+    world.party_mut("330").stop();
+    let birmingham = world.party_mut("330");
+    birmingham.put_back();
+    birmingham.set_incarnation(2);
+    birmingham.start();
+    is_told(&world);
+}
+
+/// A decline in the place of the acknowledge, as Birmingham signed and receipted it.
+fn lost_decline(export: &str, key: &SigningKey) -> Entry {
+    let mut whole: Value = serde_json::from_str(export).unwrap();
+    whole["entries"].as_array_mut().unwrap().truncate(1);
+    let before = ledger_of(&whole.to_string());
+    let lost = next(&before, E::Decline, "330", key, |header| header.id = cme_spec::example::entry_id(7));
+    lost.clone().with_receipt(receipt(&lost, "330", key))
 }
 
 /// Types of the entries in the main copy and in all branches, sorted.
