@@ -17,7 +17,7 @@ use cme_spec::receipt::Receipt;
 use crate::node::{Hosted, Node};
 use crate::peers;
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::{StoreError, Tx, officers, outbox, pairs};
+use crate::store::{StoreError, Tx, judging, officers, outbox, pairs};
 
 /// The two parties of an entry, as this deployment sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,28 +162,33 @@ struct Stored<'a> {
     tx: &'a mut dyn Tx,
     key: LedgerKey,
     standing: Standing,
-    /// Asked for twice of a new entry.
-    used_elsewhere: Option<(EntryId, bool)>,
+    /// What was read at once, and the entry id that it is of.
+    held: (EntryId, judging::Held),
+}
+
+impl Stored<'_> {
+    /// What is held, read anew for another id.
+    fn of(&mut self, id: EntryId) -> Result<&judging::Held, StoreError> {
+        if self.held.0 != id {
+            self.held = (id, judging::held(self.tx, &self.key, id)?);
+        }
+        Ok(&self.held.1)
+    }
 }
 
 impl Holdings for Stored<'_> {
     type Fault = StoreError;
 
     fn ledger(&mut self) -> Result<Option<(Ledger, bool)>, StoreError> {
-        Ok(ledgers::find(self.tx, &self.key)?.map(|held| (held.ledger, held.forked)))
+        Ok(self.held.1.ledger.clone())
     }
 
     fn entry_by_id(&mut self, id: EntryId) -> Result<Option<Entry>, StoreError> {
-        ledgers::entry_by_id(self.tx, &self.key, id)
+        Ok(self.of(id)?.of_id.clone())
     }
 
     fn is_used_elsewhere(&mut self, id: EntryId) -> Result<bool, StoreError> {
-        if let Some((_, used)) = self.used_elsewhere.filter(|(asked, _)| *asked == id) {
-            return Ok(used);
-        }
-        let used = ledgers::is_used_elsewhere(self.tx, &self.key, id)?;
-        self.used_elsewhere = Some((id, used));
-        Ok(used)
+        Ok(self.of(id)?.used_elsewhere)
     }
 
     fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, StoreError> {
@@ -211,13 +216,24 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         Err(problem) => return Ok(Answer::Refused(problem)),
     };
     let desk = desk(&incoming.node, directory, hosted, incoming.parties, incoming.now);
-    if let Some(Told { hosted, peer, incarnation }) = incoming.told
-        && peers::hear_in(tx, hosted, peer, incarnation)? == Heard::Stale
-    {
-        return Ok(Answer::Refused(Problem::new(ProblemType::IncarnationStale)));
+    let id = incoming.arrival.entry().header().id;
+    let held = judging::held(tx, &key, id)?;
+    let mut pair = held.pair;
+    if let Some(Told { hosted, peer, incarnation }) = incoming.told {
+        // A successor authority may speak for a pair that is kept under the codes of before.
+        let same = (hosted, peer) == (key.hosted, key.counterparty);
+        let (heard, known) = if same {
+            peers::hear_of(tx, pair, (hosted, peer), incarnation)?
+        } else {
+            peers::hear_in(tx, hosted, peer, incarnation)?
+        };
+        if heard == Heard::Stale {
+            return Ok(Answer::Refused(Problem::new(ProblemType::IncarnationStale)));
+        }
+        pair = if same { known } else { pair };
     }
-    let standing = peers::standing(tx, &incoming.node, &key)?;
-    let mut holdings = Stored { tx: &mut *tx, key, standing, used_elsewhere: None };
+    let standing = pair.standing(incoming.node.incarnation());
+    let mut holdings = Stored { tx: &mut *tx, key, standing, held: (id, held) };
     match arrival::rule(&desk, &incoming.arrival, &mut holdings)? {
         Ruling::Append { ledger, entry, receipt } => {
             if let Some(problem) = stranger(tx, incoming, directory)? {

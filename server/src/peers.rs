@@ -22,7 +22,7 @@ pub async fn hear(
     if node.was_heard(hosted, peer, incarnation) {
         return Ok(true);
     }
-    let heard = node.store().write(move |tx| hear_in(tx, hosted, peer, incarnation)).await?;
+    let (heard, _) = node.store().write(move |tx| hear_in(tx, hosted, peer, incarnation)).await?;
     if let Heard::Raised(pair) = heard {
         tracing::info!(authority = %hosted, %peer, incarnation, "a peer's incarnation is higher than before");
         if !pair.standing(node.incarnation()).may_append() {
@@ -35,18 +35,30 @@ pub async fn hear(
     Ok(heard != Heard::Stale)
 }
 
-/// The same, in the caller's transaction.
+/// The same, in the caller's transaction, and the pair as it is known now.
 pub fn hear_in(
     tx: &mut dyn Tx,
     hosted: AuthorityCode,
     peer: AuthorityCode,
     incarnation: u64,
-) -> Result<Heard, StoreError> {
-    let heard = pairs::find(tx, hosted, peer)?.hear(incarnation);
+) -> Result<(Heard, Pair), StoreError> {
+    let before = pairs::find(tx, hosted, peer)?;
+    hear_of(tx, before, (hosted, peer), incarnation)
+}
+
+/// The same, where the pair was read in this transaction.
+pub fn hear_of(
+    tx: &mut dyn Tx,
+    before: Pair,
+    (hosted, peer): (AuthorityCode, AuthorityCode),
+    incarnation: u64,
+) -> Result<(Heard, Pair), StoreError> {
+    let heard = before.hear(incarnation);
     if let Heard::Raised(pair) = heard {
         pairs::keep(tx, hosted, peer, &pair)?;
+        return Ok((heard, pair));
     }
-    Ok(heard)
+    Ok((heard, before))
 }
 
 /// Where the pair of a ledger's parties stands. Implements: RCV-008, RCV-009

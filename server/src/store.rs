@@ -12,6 +12,7 @@
 pub mod deployment;
 pub mod directory;
 pub mod escalations;
+pub mod judging;
 pub mod leases;
 pub mod ledgers;
 pub mod migrate;

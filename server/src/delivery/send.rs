@@ -331,7 +331,7 @@ async fn settle(
     let id = entry.header().id;
     let settled = node.store().write(move |tx| {
         let incarnation = receipt.content().incarnation;
-        if peers::hear_in(tx, key.hosted, key.counterparty, incarnation)? == Heard::Stale {
+        if peers::hear_in(tx, key.hosted, key.counterparty, incarnation)?.0 == Heard::Stale {
             // The sequencer may have forgotten this receipt since: its ledger as it is now decides.
             return Ok(false);
         }

@@ -179,7 +179,8 @@ fn place(sequence: u64) -> Result<i64, StoreError> {
 
 const COLUMNS: usize = 6;
 
-fn entry(row: &Row) -> Result<Entry, StoreError> {
+/// An entry of its six columns.
+pub(super) fn entry(row: &Row) -> Result<Entry, StoreError> {
     const BROKEN: StoreError = StoreError::Corrupt("a stored entry");
     if row.0.len() != COLUMNS {
         return Err(BROKEN);
@@ -219,14 +220,6 @@ pub fn entry_by_id(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<Opti
                        WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3 AND id = ?4";
     let [hosted, counterparty, transfer] = key.values();
     tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.first().map(entry).transpose()
-}
-
-/// Whether another ledger of the same two parties has an entry of that id.
-pub fn is_used_elsewhere(tx: &mut dyn Tx, key: &LedgerKey, id: EntryId) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT 1 FROM entry \
-                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer <> ?3 AND id = ?4 LIMIT 1";
-    let [hosted, counterparty, transfer] = key.values();
-    Ok(!tx.rows(SQL, &[hosted, counterparty, transfer, id.to_string().into()])?.is_empty())
 }
 
 /// The originating authority's receipt is kept with the entry.

@@ -29,6 +29,9 @@ const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(4849337396446976340)";
 /// The lock that everybody on the database holds together, or one alone: the letters "CME-RUNS" as a number.
 const TOGETHER: &str = "SELECT pg_try_advisory_lock_shared(4849608434705059411)";
 const ALONE: &str = "SELECT pg_try_advisory_lock(4849608434705059411)";
+/// Statements are prepared once, and PostgreSQL keeps a plan that it made while a table was empty: to read all of it.
+/// Each of them has an index that leads to what it asks for.
+const BY_INDEX: &str = "SET enable_seqscan = off";
 /// Tries for the lock alone, and the pause between two: the server takes a moment to see that a session ended.
 const ALONE_TRIES: u32 = 40;
 const ALONE_PAUSE: Duration = Duration::from_millis(50);
@@ -124,6 +127,7 @@ impl PostgresEngine {
             None => self.config.connect(NoTls),
         };
         let mut client = client.map_err(fault)?;
+        client.batch_execute(BY_INDEX).map_err(fault)?;
         let mut taken = |sql| client.query_one(sql, &[]).and_then(|row| row.try_get(0)).map_err(fault);
         if !self.alone {
             return if taken(TOGETHER)? { Ok(client) } else { Err(StoreError::HeldAlone) };
