@@ -24,9 +24,11 @@ mod error;
 mod peer;
 mod retry;
 pub mod tls;
+pub mod transport;
 
 pub use self::directory::SharedDirectory;
 pub use self::error::ClientError;
 pub use self::peer::{Client, Delivered, Entries, FetchedLedger, Heads, PeerClient, ReceiptStatus};
 pub use self::retry::{PAUSE_MAX, RetryPolicy};
 pub use self::tls::{Identity, IdentityError};
+pub use self::transport::{PinnedHttps, Transport};

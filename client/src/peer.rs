@@ -1,7 +1,6 @@
 //! The client of one authority, and its view of one peer.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cme_spec::body::check_entry;
@@ -23,57 +22,49 @@ use cme_spec::operation::{
 };
 use cme_spec::problem::{MEDIA_TYPE, NextStep, Problem};
 use cme_spec::receipt::{Head, Receipt, Reconciliation};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use ring::rand::SecureRandom as _;
 
 use crate::directory::SharedDirectory;
 use crate::error::{ClientError, Unproven};
 use crate::retry::RetryPolicy;
-use crate::tls::{self, Identity};
+use crate::tls::Identity;
+use crate::transport::{PinnedHttps, Request, Transport, TransportError};
 
-/// Longest wait for a connection.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a whole answer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest pause that a peer can ask for; a longer one counts as this.
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
-/// Idle connections kept to one peer.
-const IDLE_CONNECTIONS_MAX: usize = 4;
+/// Media type of what is sent.
+const JSON: &str = "application/json";
 
 /// Speaks for one authority to all others. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     authority: AuthorityCode,
-    identity: Identity,
+    transport: Arc<dyn Transport>,
     directory: SharedDirectory,
     retry: RetryPolicy,
     incarnation: Option<u64>,
-    connections: Arc<Mutex<HashMap<AuthorityCode, Connection>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Connection {
-    pins: Vec<Digest>,
-    http: reqwest::Client,
 }
 
 impl Client {
     /// A client for `authority`, which shows `identity` to its peers.
     pub fn new(authority: AuthorityCode, identity: Identity, directory: SharedDirectory) -> Self {
-        Self {
-            authority,
-            identity,
-            directory,
-            retry: RetryPolicy::default(),
-            incarnation: None,
-            connections: Arc::default(),
-        }
+        let transport = Arc::new(PinnedHttps::new(identity));
+        Self { authority, transport, directory, retry: RetryPolicy::default(), incarnation: None }
     }
 
     /// The same client with another retry policy.
     #[must_use]
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// The same client over another transport, which has the identity to show.
+    #[must_use]
+    pub fn with_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = transport;
         self
     }
 
@@ -95,29 +86,14 @@ impl Client {
         let directory = archive.newest().ok_or(ClientError::NoDirectory)?.content();
         let record = directory.answering(code).ok_or(ClientError::NotConnected(code))?;
         let base_url = record.base_url.clone().ok_or(ClientError::NotConnected(code))?;
-        let http = self.connection(record.code, &record.server_pins)?;
-        Ok(PeerClient { client: self.clone(), code, base_url, http, archive: Arc::clone(&archive) })
-    }
-
-    /// Implements: TRN-005, TRN-010
-    fn connection(&self, code: AuthorityCode, pins: &[Digest]) -> Result<reqwest::Client, ClientError> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = connections.get(&code).filter(|held| held.pins == pins) {
-            return Ok(held.http.clone());
-        }
-        let config = tls::client_config(&self.identity, pins.to_vec()).map_err(|_| ClientError::Tls)?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(config)
-            .https_only(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build()
-            .map_err(|_| ClientError::Tls)?;
-        connections.insert(code, Connection { pins: pins.to_vec(), http: http.clone() });
-        Ok(http)
+        Ok(PeerClient {
+            client: self.clone(),
+            code,
+            base_url,
+            server: record.code,
+            server_pins: record.server_pins.clone(),
+            archive: Arc::clone(&archive),
+        })
     }
 }
 
@@ -188,7 +164,8 @@ pub struct PeerClient {
     client: Client,
     code: AuthorityCode,
     base_url: String,
-    http: reqwest::Client,
+    server: AuthorityCode,
+    server_pins: Vec<Digest>,
     archive: Arc<Archive>,
 }
 
@@ -328,6 +305,8 @@ impl PeerClient {
         let mut failures = 0;
         loop {
             match self.attempt(operation, url, body.clone()).await {
+                // An identity that can't be used now can't be used in a moment either.
+                Err(error @ ClientError::Tls) => return Err(error),
                 Err(error)
                     if error.next_step() == NextStep::Retry
                         && failures + 1 < self.client.retry.attempts_max =>
@@ -353,28 +332,9 @@ impl PeerClient {
         url: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, ClientError> {
-        let unreachable = |what| ClientError::Unreachable { peer: self.code, what };
-        let method = operation.method().parse().map_err(|_| unreachable("not an HTTP method"))?;
-        let mut request = self.http.request(method, url);
-        if let Some(incarnation) = self.client.incarnation {
-            request = request.header(INCARNATION_HEADER, incarnation);
-        }
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
-        }
-        let mut response = request.send().await.map_err(|error| unreachable(what(&error)))?;
-        let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.and_then(asked_pause);
-        let media_type =
-            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(what(&error)))? {
-            if bytes.len() + chunk.len() > Limits::COLLECTION.bytes_max {
-                return Err(unreachable("the answer is larger than the limit"));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let exchange = tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(operation, url, body));
+        let raw = exchange.await.unwrap_or(Err(self.unreachable("no answer in time")))?;
+        let Raw { status, media_type, retry_after, bytes } = raw;
         let json = Json::decode(&bytes, &Limits::COLLECTION);
         if status == 200 || status == 201 {
             return Ok(Answer { status, json: self.proven(json.map_err(Unproven::from))? });
@@ -387,6 +347,46 @@ impl PeerClient {
             }
             None => Err(ClientError::NotOfThisProtocol { peer: self.code, status, retry_after }),
         }
+    }
+
+    /// One request, and its whole answer.
+    async fn exchange(
+        &self,
+        operation: &Operation,
+        url: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Raw, ClientError> {
+        let incarnation = self.client.incarnation.map(|number| (INCARNATION_HEADER, number.to_string()));
+        let media_type = body.as_ref().map(|_| ("content-type", JSON.to_owned()));
+        let request = Request {
+            caller: self.client.authority,
+            peer: self.server,
+            server_pins: self.server_pins.clone(),
+            method: operation.method(),
+            url: url.to_owned(),
+            headers: incarnation.into_iter().chain(media_type).collect(),
+            body,
+        };
+        let failed = |error| match error {
+            TransportError::NoConnection => self.unreachable("no connection"),
+            TransportError::Broken => self.unreachable("the connection broke"),
+            TransportError::TimedOut => self.unreachable("no answer in time"),
+            TransportError::Identity => ClientError::Tls,
+        };
+        let mut response = self.client.transport.send(request).await.map_err(failed)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.body.next().await.map_err(failed)? {
+            if bytes.len() + chunk.len() > Limits::COLLECTION.bytes_max {
+                return Err(self.unreachable("the answer is larger than the limit"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let retry_after = response.retry_after.as_deref().and_then(asked_pause);
+        Ok(Raw { status: response.status, media_type: response.content_type, retry_after, bytes })
+    }
+
+    fn unreachable(&self, what: &'static str) -> ClientError {
+        ClientError::Unreachable { peer: self.code, what }
     }
 }
 
@@ -406,6 +406,14 @@ fn branches(forks: &[Json]) -> Result<Vec<Entry>, Unproven> {
         }
     }
     Ok(entries)
+}
+
+/// An answer as it came, within the limit of bytes.
+struct Raw {
+    status: u16,
+    media_type: Option<String>,
+    retry_after: Option<Duration>,
+    bytes: Vec<u8>,
 }
 
 /// What a receipt says of the entry that was sent: that it is held, or an earlier version of it. A receipt by
@@ -431,17 +439,6 @@ fn asked_pause(value: &str) -> Option<Duration> {
     digits.then(|| value.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
 }
 
-/// What failed, without the address that reqwest would print.
-fn what(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke"
-    }
-}
-
 /// Spreads retries; a failing random source only makes them less spread.
 fn random() -> u32 {
     let mut bytes = [0; 4];
@@ -453,7 +450,10 @@ fn random() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::transport::{BoxFuture, Chunks, Response};
     use cme_spec::example::{self, Story, signing_key};
 
     #[test]
@@ -479,6 +479,43 @@ mod tests {
         assert_eq!(told(200, &|receipt| receipt.transfer = example::transfer(9)), None);
         assert_eq!(told(200, &|receipt| receipt.entry_id = example::entry_id(9)), None);
         assert_eq!(told(201, &|receipt| receipt.by = example::code("383")), None, "a third authority");
+    }
+
+    /// Answers every request with parts that never end.
+    #[derive(Debug, Default)]
+    struct Endless(Arc<AtomicUsize>);
+
+    impl Transport for Endless {
+        fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+            let body = Box::new(Self(Arc::clone(&self.0)));
+            let response = Response { status: 200, content_type: None, retry_after: None, body };
+            Box::pin(std::future::ready(Ok(response)))
+        }
+    }
+
+    impl Chunks for Endless {
+        fn next(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, TransportError>> {
+            self.0.fetch_add(PART_BYTES, Ordering::Relaxed);
+            Box::pin(std::future::ready(Ok(Some(vec![b' '; PART_BYTES]))))
+        }
+    }
+
+    const PART_BYTES: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn reads_no_answer_beyond_the_limit_whatever_brings_it() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let directory = Archive::start(&example::signed_directory().to_json(), None).unwrap();
+        let client = Client {
+            authority: example::code("373"),
+            transport: Arc::new(Endless(Arc::clone(&read))),
+            directory: SharedDirectory::new(directory),
+            retry: RetryPolicy::once(),
+            incarnation: None,
+        };
+        let told = client.peer(example::code("330")).unwrap().capabilities().await;
+        assert!(matches!(told, Err(ClientError::Unreachable { what, .. }) if what.contains("limit")));
+        assert!(read.load(Ordering::Relaxed) <= Limits::COLLECTION.bytes_max + PART_BYTES);
     }
 
     #[test]
