@@ -1,27 +1,46 @@
 //! The only reader of the machine's clock.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cme_spec::instant::Instant;
 
+/// Time that passes.
+pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Tells the time. Everything that needs an instant is handed one of these, or the instant itself.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
+pub struct Clock {
+    tell: Arc<dyn Fn() -> Instant + Send + Sync>,
+    wait: Arc<dyn Fn(Duration) -> Wait + Send + Sync>,
+}
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Arc::new(|| Instant::new(jiff::Timestamp::now())))
+        Self::from_fn(|| Instant::new(jiff::Timestamp::now()))
     }
 
     /// A clock that a test sets.
     pub fn from_fn(tell: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+        Self { tell: Arc::new(tell), wait: Arc::new(|time| Box::pin(tokio::time::sleep(time))) }
+    }
+
+    /// The same clock, in whose world time passes by itself.
+    #[must_use]
+    pub fn with_wait(self, wait: impl Fn(Duration) -> Wait + Send + Sync + 'static) -> Self {
+        Self { wait: Arc::new(wait), ..self }
     }
 
     /// The instant now, in whole milliseconds.
     pub fn now(&self) -> Instant {
-        (self.0)()
+        (self.tell)()
+    }
+
+    /// Comes back when so much time has passed, whatever the clock is set to meanwhile.
+    pub async fn wait(&self, time: Duration) {
+        (self.wait)(time).await;
     }
 }
 

@@ -22,7 +22,6 @@ use tokio::task::JoinSet;
 pub use self::fetch::{fetch_from, pull};
 use self::send::{Failure, Sent, send};
 use crate::node::Node;
-use crate::random;
 use crate::store::StoreError;
 use crate::store::ledgers::LedgerKey;
 use crate::store::outbox::{self, Lease, Leased, Letter, Turn};
@@ -37,32 +36,32 @@ const LEASE: Duration = Duration::from_secs(10);
 /// How often a lease is renewed: early enough for two tries, and for clocks that differ by seconds.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 
-/// What this process sends.
-struct Worker {
+/// What this process sends and fetches. Dropped, it is given up where it stands.
+pub struct Worker {
     node: Node,
     letters: JoinSet<()>,
+    pulls: JoinSet<()>,
     /// The peer that had the last turn.
     last: Option<AuthorityCode>,
 }
 
 /// Delivers until `stop` turns true. Implements: DLV-003
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
-    let mut worker = Worker { node: node.clone(), letters: JoinSet::new(), last: None };
-    let mut pulls = JoinSet::new();
+    let mut worker = Worker::new(node.clone());
     while !*stop.borrow() {
         worker.look().await;
         tokio::select! {
             () = node.outbox_woken() => {}
-            Some(key) = node.pull_asked() => { pulls.spawn(pull_and_wake(node.clone(), key)); }
-            Some(_) = worker.letters.join_next() => {}
-            Some(_) = pulls.join_next() => {}
+            Some(key) = node.pull_asked() => worker.start_pull(key),
+            () = worker.ended() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stop.changed() => break,
         }
     }
     let finish = async {
-        while worker.letters.join_next().await.is_some() {}
-        while pulls.join_next().await.is_some() {}
+        while worker.under_way() > 0 {
+            worker.ended().await;
+        }
     };
     // What can't finish is sent again, by another process or after the next start: the row is still there.
     let _ = tokio::time::timeout(FINISH_WITHIN, finish).await;
@@ -81,35 +80,67 @@ async fn give_back(node: &Node) {
 }
 
 impl Worker {
+    /// Nothing is under way.
+    pub fn new(node: Node) -> Self {
+        Self { node, letters: JoinSet::new(), pulls: JoinSet::new(), last: None }
+    }
+
     async fn look(&mut self) {
-        match self.start_due().await {
-            Ok(()) | Err(StoreError::Busy) => {}
+        match self.start_due(usize::MAX).await {
+            Ok(_) | Err(StoreError::Busy) => {}
             Err(error) => tracing::error!(%error, "the outbox can't be read"),
         }
     }
 
-    /// Starts as many of the letters that are due as may be under way.
-    async fn start_due(&mut self) -> Result<(), StoreError> {
+    /// Starts as many of the letters that are due as may be under way, and `letters_max` at most; gives their
+    /// number.
+    pub async fn start_due(&mut self, letters_max: usize) -> Result<usize, StoreError> {
         while self.letters.try_join_next().is_some() {}
         let delivery = self.node.config().delivery;
         let now = self.node.now();
         let turn = Turn {
             now,
             per_peer_max: delivery.per_peer_max,
-            letters_max: delivery.in_all_max.saturating_sub(self.letters.len()),
+            letters_max: delivery.in_all_max.saturating_sub(self.letters.len()).min(letters_max),
             after: self.last,
         };
         // Mostly nothing is due, and to see that takes no write.
         let look = Turn { letters_max: turn.letters_max.min(1), ..turn };
         if self.node.store().read(move |tx| outbox::due(tx, &look)).await?.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let (holder, until) = (self.node.holder(), after(now, LEASE));
-        for leased in self.node.store().write(move |tx| outbox::claim(tx, &turn, holder, until)).await? {
+        let claimed = self.node.store().write(move |tx| outbox::claim(tx, &turn, holder, until)).await?;
+        let started = claimed.len();
+        for leased in claimed {
             self.last = Some(leased.letter.key.counterparty);
             self.letters.spawn(deliver(self.node.clone(), leased));
         }
-        Ok(())
+        Ok(started)
+    }
+
+    /// Starts to fetch what this copy of a ledger lacks.
+    pub fn start_pull(&mut self, key: LedgerKey) {
+        self.pulls.spawn(pull_and_wake(self.node.clone(), key));
+    }
+
+    /// How many letters have not ended yet.
+    pub fn letters_under_way(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// How many letters and fetches have not ended yet.
+    pub fn under_way(&self) -> usize {
+        self.letters.len() + self.pulls.len()
+    }
+
+    /// Waits until one of them ends; for ever, when there is none.
+    pub async fn ended(&mut self) {
+        tokio::select! {
+            Some(_) = self.letters.join_next() => {}
+            Some(_) = self.pulls.join_next() => {}
+            else => std::future::pending().await,
+        }
     }
 }
 
@@ -158,7 +189,7 @@ async fn note(node: &Node, letter: &Letter, lease: Lease, sent: Result<Sent, Fai
 async fn keep(node: &Node, lease: Lease) {
     let mut ends = after(node.now(), LEASE);
     loop {
-        tokio::time::sleep(RENEW_EVERY).await;
+        node.wait(RENEW_EVERY).await;
         let (now, until) = (node.now(), after(node.now(), LEASE));
         match node.store().write(move |tx| outbox::renew(tx, &lease, until)).await {
             Ok(true) => ends = until,
@@ -180,7 +211,7 @@ async fn postpone(
     asked: Option<Duration>,
 ) -> Result<(), StoreError> {
     let (pause, attempts) =
-        (policy(node).pause(letter.attempts.saturating_add(1), random::spread()), letter.attempts + 1);
+        (policy(node).pause(letter.attempts.saturating_add(1), node.random().spread()), letter.attempts + 1);
     let next_at = after(node.now(), asked.map_or(pause, |asked| asked.max(pause)));
     let LedgerKey { transfer, counterparty, .. } = letter.key;
     tracing::warn!(%transfer, peer = %counterparty, attempts, failure = what, %next_at, "not delivered yet");

@@ -19,7 +19,7 @@ pub mod node;
 pub mod office;
 pub mod peers;
 pub mod pki;
-mod random;
+pub mod random;
 pub mod reconciliation;
 pub mod routes;
 pub mod store;

@@ -3,12 +3,12 @@
 //! The server, the delivery worker and an officer's command line all work on a [`Node`]; none of them keeps
 //! a copy of a ledger in memory, so that they can share one database from several processes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory};
+use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory, Transport};
 use cme_spec::canonical::{DecodeError, Json, Limits};
 use cme_spec::directory::{Archive, Directory, DirectoryError, KeyStanding};
 use cme_spec::envelope::Envelope;
@@ -23,10 +23,10 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HostedConfig, OpenError};
 use crate::incarnation::{self, IncarnationError};
-use crate::random;
+use crate::random::Random;
 use crate::store::leases::Holder;
 use crate::store::ledgers::LedgerKey;
-use crate::store::{Store, StoreError, directory as issues};
+use crate::store::{Database, Store, StoreError, directory as issues};
 
 /// Ledgers that wait to be completed at most; one more is completed when its peer asks again.
 const PULLS_WAITING_MAX: usize = 1_024;
@@ -53,13 +53,33 @@ struct Inner {
     directory: SharedDirectory,
     hosted: BTreeMap<AuthorityCode, Hosted>,
     clock: Clock,
+    random: Random,
     incarnation: u64,
     holder: Holder,
     outbox: tokio::sync::Notify,
-    pulls: Mutex<HashSet<LedgerKey>>,
+    pulls: Mutex<BTreeSet<LedgerKey>>,
     pull_asked: tokio::sync::Notify,
     reconcile_asked: tokio::sync::Notify,
     heard: Mutex<HashMap<(AuthorityCode, AuthorityCode), (u64, Instant)>>,
+}
+
+/// What a deployment takes from the machine that it runs on, beside its files. A simulation brings its own.
+pub struct Machine {
+    /// Tells the time.
+    pub clock: Clock,
+    /// Gives random values.
+    pub random: Random,
+    /// The database, where it isn't the one that the configuration names.
+    pub database: Option<Arc<dyn Database>>,
+    /// Carries requests to peers, where it isn't mutual TLS with the configured certificates.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+impl Machine {
+    /// The machine as it is.
+    pub fn real() -> Self {
+        Self { clock: Clock::system(), random: Random::system(), database: None, transport: None }
+    }
 }
 
 /// Why a deployment can't start.
@@ -132,6 +152,11 @@ pub enum NodeError {
 impl Node {
     /// Opens everything that the configuration names.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, NodeError> {
+        Self::open_on(config, Machine { clock, ..Machine::real() }).await
+    }
+
+    /// The same on a machine of the caller's.
+    pub async fn open_on(config: Config, machine: Machine) -> Result<Self, NodeError> {
         let files = issue_files(&config.resolve(&config.directory))?;
         if let Some(missing) = files.iter().find(|file| !file.exists()) {
             let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "the directory is not there yet");
@@ -139,7 +164,10 @@ impl Node {
         }
         let incarnation_file = config.resolve(&config.incarnation);
         let incarnation = incarnation::read(&incarnation_file)?;
-        let store = config.open_store()?;
+        let store = match machine.database {
+            Some(database) => Store::open(database)?,
+            None => config.open_store()?,
+        };
         incarnation::begin(&store, incarnation, &incarnation_file).await?;
         let archive = load_directory(&config, &store).await?;
         if config.directory_root.is_none() {
@@ -150,16 +178,22 @@ impl Node {
         let directory = SharedDirectory::new(archive);
         let mut hosted = BTreeMap::new();
         for record in &config.authorities {
-            hosted.insert(record.code, open_hosted(&config, record, &directory, incarnation, clock.now())?);
+            let mut opened = open_hosted(&config, record, &directory, incarnation, machine.clock.now())?;
+            if let Some(transport) = &machine.transport {
+                opened.client = opened.client.with_transport(Arc::clone(transport));
+            }
+            hosted.insert(record.code, opened);
         }
+        let holder = machine.random.holder();
         let inner = Inner {
             config,
             store,
             directory,
             hosted,
-            clock,
+            clock: machine.clock,
+            random: machine.random,
             incarnation,
-            holder: random::holder(),
+            holder,
             outbox: tokio::sync::Notify::new(),
             pulls: Mutex::default(),
             pull_asked: tokio::sync::Notify::new(),
@@ -182,6 +216,16 @@ impl Node {
     /// The instant now.
     pub fn now(&self) -> Instant {
         self.0.clock.now()
+    }
+
+    /// Comes back when so much time has passed.
+    pub async fn wait(&self, time: std::time::Duration) {
+        self.0.clock.wait(time).await;
+    }
+
+    /// Where it draws random values.
+    pub fn random(&self) -> &Random {
+        &self.0.random
     }
 
     /// How often the database was restored.
@@ -238,8 +282,7 @@ impl Node {
         loop {
             {
                 let mut pulls = self.0.pulls.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(key) = pulls.iter().next().copied() {
-                    pulls.remove(&key);
+                if let Some(key) = pulls.pop_first() {
                     return Some(key);
                 }
             }

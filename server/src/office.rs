@@ -37,7 +37,6 @@ pub use self::view::{
 };
 use crate::node::{Hosted, Node};
 use crate::peers;
-use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::outbox::{self, Task};
 use crate::store::{StoreError, Tx};
@@ -108,7 +107,7 @@ pub fn officers_authority(node: &Node, named: Option<AuthorityCode>) -> Result<A
 /// The sequencer appends nothing while the pair has to reconcile; the originating authority's decision waits.
 /// Implements: RCV-008, RCV-009
 pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeError> {
-    let body = salted(decision.body.clone(), decision.kind)?;
+    let body = salted(node, decision.body.clone(), decision.kind)?;
     let (node_in_job, now) = (node.clone(), node.now());
     let made = node.store().write(move |tx| {
         let held = ledgers::of_transfer(tx, decision.transfer)?;
@@ -155,7 +154,7 @@ fn record(
     let Some(directory) = archive.newest().map(cme_spec::envelope::Signed::content) else {
         return Ok(Err(OfficeError::NoDirectory));
     };
-    let header = Header::following(&held.ledger, decision.kind, decision.by, random::entry_id(now), now);
+    let header = Header::following(&held.ledger, decision.kind, decision.by, node.random().entry_id(now), now);
     let entry = Entry::sign(header, body.clone(), &hosted.signing);
     if let Err(error) = complete(&entry, node) {
         return Ok(Err(error));
@@ -190,7 +189,7 @@ fn propose_next(
     if let Some(waiting) = waiting.filter(|_| moves(decision.kind)) {
         return Ok(Err(OfficeError::DecisionPending(waiting.kind)));
     }
-    let header = Header::following(&held.ledger, decision.kind, decision.by, random::entry_id(now), now);
+    let header = Header::following(&held.ledger, decision.kind, decision.by, node.random().entry_id(now), now);
     let entry = Entry::sign(header, body.clone(), &hosted.signing);
     if let Err(error) = complete(&entry, node) {
         return Ok(Err(error));
@@ -235,10 +234,10 @@ fn propose(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry, now: Instant) -> Res
 }
 
 /// The body with a fresh salt, if it has what its type needs.
-fn salted(body: Json, kind: EntryType) -> Result<Json, OfficeError> {
+fn salted(node: &Node, body: Json, kind: EntryType) -> Result<Json, OfficeError> {
     let mut value = body.into_value();
     if let Value::Object(members) = &mut value {
-        members.insert("salt".to_owned(), Value::String(random::salt().to_string()));
+        members.insert("salt".to_owned(), Value::String(node.random().salt().to_string()));
     }
     let body = Json::from_typed(&value)?;
     cme_spec::body::check(kind, &body).map_err(|error| OfficeError::Body(error, kind))?;

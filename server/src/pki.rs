@@ -8,7 +8,7 @@ use rcgen::{
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-use crate::random;
+use crate::random::Random;
 
 /// Days for which a new certificate holds.
 pub const CERTIFICATE_DAYS: i64 = 825;
@@ -62,7 +62,7 @@ pub fn tls_pair(common_name: &str, names: &[String], today: jiff::civil::Date) -
 
 /// A new Ed25519 signing key, and its PKCS#8 in PEM.
 pub fn signing_pair() -> Result<(SigningKey, String), PkiError> {
-    let der = random::signing_key_pkcs8();
+    let der = Random::system().signing_key_pkcs8();
     let key = SigningKey::from_pkcs8(PrivatePkcs8KeyDer::from(der.clone()).secret_pkcs8_der())?;
     Ok((key, pem("PRIVATE KEY", &der)))
 }

@@ -22,7 +22,6 @@ use tokio::task::JoinSet;
 
 pub use self::compare::reconcile;
 use crate::node::Node;
-use crate::random;
 use crate::store::{StoreError, ledgers, outbox, pairs};
 
 /// How often the pairs are looked at.
@@ -68,9 +67,11 @@ pub enum Unreconciled {
 
 type Who = (AuthorityCode, AuthorityCode);
 
-/// What this process remembers of its rounds.
-#[derive(Default)]
-struct Rounds {
+/// The rounds of this process: those under way, and what is remembered of those before. Dropped, they are given
+/// up where they stand, and made again after the next start.
+pub struct Rounds {
+    node: Node,
+    tasks: JoinSet<(Who, bool)>,
     done_since_start: BTreeSet<Who>,
     under_way: BTreeSet<Who>,
     failures: HashMap<Who, (u32, Instant)>,
@@ -78,40 +79,71 @@ struct Rounds {
 
 /// Reconciles with every peer until `stop` turns true. Implements: RCV-007
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
-    let mut rounds = Rounds::default();
-    let mut tasks: JoinSet<(Who, bool)> = JoinSet::new();
+    let mut rounds = Rounds::new(node.clone());
     while !*stop.borrow() {
-        match due(&node, &rounds).await {
-            Ok(all) => {
-                for who in all.into_iter().take(AT_ONCE_MAX.saturating_sub(tasks.len())) {
-                    rounds.under_way.insert(who);
-                    let node = node.clone();
-                    tasks.spawn(async move { (who, round(&node, who).await) });
-                }
-            }
-            Err(StoreError::Busy) => {}
+        match rounds.start_due(usize::MAX).await {
+            Ok(_) | Err(StoreError::Busy) => {}
             Err(error) => tracing::error!(%error, "the pairs can't be read"),
         }
         tokio::select! {
             () = node.reconcile_asked() => {}
-            Some(Ok((who, level))) = tasks.join_next() => rounds.end(who, level, node.now()),
+            () = rounds.ended() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stop.changed() => break,
         }
     }
-    // A round that is cut off is made again after the next start.
-    tasks.shutdown().await;
+    rounds.tasks.shutdown().await;
 }
 
 impl Rounds {
-    fn end(&mut self, who: Who, level: bool, now: Instant) {
+    /// None is under way or was made.
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            tasks: JoinSet::new(),
+            done_since_start: BTreeSet::new(),
+            under_way: BTreeSet::new(),
+            failures: HashMap::new(),
+        }
+    }
+
+    /// Starts the rounds that are due, as many as may be under way and `rounds_max` more at most; gives their
+    /// number.
+    pub async fn start_due(&mut self, rounds_max: usize) -> Result<usize, StoreError> {
+        let free = AT_ONCE_MAX.saturating_sub(self.tasks.len()).min(rounds_max);
+        let mut started = 0;
+        for who in due(&self.node, self).await?.into_iter().take(free) {
+            started += 1;
+            self.under_way.insert(who);
+            let node = self.node.clone();
+            self.tasks.spawn(async move { (who, round(&node, who).await) });
+        }
+        Ok(started)
+    }
+
+    /// How many rounds have not ended yet.
+    pub fn under_way(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Waits until one of them ends; for ever, when there is none.
+    pub async fn ended(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok((who, level))) => self.end(who, level),
+            Some(Err(_)) => {}
+            None => std::future::pending().await,
+        }
+    }
+
+    fn end(&mut self, who: Who, level: bool) {
+        let now = self.node.now();
         self.under_way.remove(&who);
         if level {
             self.done_since_start.insert(who);
             self.failures.remove(&who);
         } else {
             let failures = self.failures.get(&who).map_or(1, |(failures, _)| failures.saturating_add(1));
-            let pause = RETRY.pause(failures, random::spread()).as_millis();
+            let pause = RETRY.pause(failures, self.node.random().spread()).as_millis();
             let next = now.milliseconds().saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
             self.failures.insert(who, (failures, Instant::from_milliseconds(next).unwrap_or(now)));
         }

@@ -10,7 +10,6 @@ use super::office::As;
 use super::{CommandError, open, output};
 use crate::escalation::{Channel, Matter, Named, Recipient, Word};
 use crate::office::{self, EscalationView, OfficeError, Resolution};
-use crate::random;
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -79,7 +78,7 @@ async fn test(config: &Path, by: &As) -> Result<ExitCode, CommandError> {
     let mut code = ExitCode::SUCCESS;
     for channel in channels {
         let word = Word {
-            id: random::message_id(now),
+            id: node.random().message_id(now),
             matter: Matter::Test,
             to: Recipient::Contact,
             authority: Named::of(directory, authority),

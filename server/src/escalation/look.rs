@@ -15,7 +15,7 @@ use super::channel::ChannelKind;
 use super::word::{About, Matter, Named, Recipient, Word};
 use crate::node::Node;
 use crate::office::clocks;
-use crate::random;
+use crate::random::Random;
 use crate::store::escalations::{self, Event, NewTask, Occasion, Told, Untold};
 use crate::store::ledgers::LedgerKey;
 use crate::store::{StoreError, ledgers};
@@ -175,7 +175,7 @@ async fn tell(
     let channels = ChannelKind::configured(node.config());
     let recipients = recipients(&channels, directory, receiving);
     let tasks: Vec<NewTask> = recipients
-        .map(|(channel, to)| message(directory, (channel, to), key, matter, now))
+        .map(|(channel, to)| message(node.random(), directory, (channel, to), key, matter, now))
         .collect::<Result<_, StoreError>>()?;
     node.store().write(move |tx| escalations::tell(tx, &occasion, known, &tasks, now)).await
 }
@@ -197,6 +197,7 @@ fn recipients(
 }
 
 fn message(
+    random: &Random,
     directory: &Directory,
     (channel, to): (ChannelKind, Recipient),
     key: LedgerKey,
@@ -212,7 +213,7 @@ fn message(
         _ => Some(format!("cme-server office show --as {authority} --transfer {transfer}")),
     };
     let word = Word {
-        id: random::message_id(now),
+        id: random.message_id(now),
         matter: matter.clone(),
         to,
         authority: Named::of(directory, authority),

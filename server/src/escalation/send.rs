@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::channel::{Channel, Failure};
 use super::word::Word;
 use crate::node::Node;
-use crate::random;
 use crate::store::StoreError;
 use crate::store::escalations::{self, Lease, Task};
 
@@ -27,7 +26,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends over one channel until `stop` turns true.
 pub(super) async fn run(node: Node, channel: Channel, mut stop: watch::Receiver<bool>) {
-    let holder = random::message_id(node.now());
+    let holder = node.random().message_id(node.now());
     let mut stopped = stop.clone();
     tokio::select! {
         () = send_until(&node, &channel, holder, &mut stop) => {}
@@ -115,7 +114,7 @@ async fn postpone(
     (what, asked): (String, Option<Duration>),
 ) -> Result<(), StoreError> {
     let (mine, attempts) = ((task.id, holder), task.attempts.saturating_add(1));
-    let pause = policy(node).pause(attempts, random::spread());
+    let pause = policy(node).pause(attempts, node.random().spread());
     let next_at = after(node.now(), asked.map_or(pause, |asked| asked.max(pause)));
     tracing::warn!(transfer = %task.occasion.key.transfer, channel = task.channel, message = %task.id, attempts,
                    failure = what, %next_at, "not escalated yet");

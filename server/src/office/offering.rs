@@ -14,7 +14,6 @@ use cme_spec::ledger::Stage;
 use super::linking::{Begun, Link, linked};
 use super::{Decided, DecidedStatus, OfficeError, complete, propose, salted};
 use crate::node::Node;
-use crate::random;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::{StoreError, Tx, outbox};
 
@@ -35,7 +34,7 @@ pub struct OfferDecision {
 
 /// Offers a child.
 pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, OfficeError> {
-    let body = salted(decision.body.clone(), EntryType::Offer)?;
+    let body = salted(node, decision.body.clone(), EntryType::Offer)?;
     let offer: Offer = body.read().map_err(|error| OfficeError::Body(error, EntryType::Offer))?;
     // What the child's situation asks for can be raised by an officer, never lowered.
     let clock_class = match clock_class_for(&offer) {
@@ -52,8 +51,9 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         return Err(OfficeError::ToItself);
     }
     let (node_in_job, now) = (node.clone(), node.now());
+    let random = node.random();
     let (transfer, id, fresh) =
-        (random::transfer_id(now), random::entry_id(now), random::responsibility_id(now));
+        (random.transfer_id(now), random.entry_id(now), random.responsibility_id(now));
     let made = node.store().write(move |tx| {
         let archive = node_in_job.archive();
         let Some(directory) = archive.newest().map(Signed::content) else {

@@ -120,7 +120,7 @@ impl PostgresFixture {
     fn new() -> Self {
         let url = std::env::var("CME_TEST_POSTGRES").expect("CME_TEST_POSTGRES names a PostgreSQL server");
         let server: ::postgres::Config = url.parse().unwrap();
-        let name = format!("suite_{}", u64::from_le_bytes(crate::random::bytes()));
+        let name = format!("suite_{}", u64::from_le_bytes(crate::random::Random::system().bytes()));
         let fixture = Self { server, name };
         fixture.administer(format!("CREATE DATABASE {}", fixture.name));
         fixture
