@@ -109,11 +109,15 @@ pub fn officers_authority(node: &Node, named: Option<AuthorityCode>) -> Result<A
 pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeError> {
     let body = salted(node, decision.body.clone(), decision.kind)?;
     let (node_in_job, now) = (node.clone(), node.now());
+    let id = node.random().entry_id(now);
     let made = node.store().write(move |tx| {
         let held = ledgers::of_transfer(tx, decision.transfer)?;
         let Some(held) = held.into_iter().find(|held| held.key.hosted == decision.by) else {
             return Ok(Err(OfficeError::UnknownTransfer(decision.by, decision.transfer)));
         };
+        if let Some((entry, status)) = taken_already(tx, &held.key, id)? {
+            return Ok(Ok(decided(&held.ledger, &entry, status)));
+        }
         if held.forked {
             return Ok(Err(OfficeError::Forked(decision.transfer)));
         }
@@ -123,14 +127,16 @@ pub async fn decide(node: &Node, decision: Decision) -> Result<Decided, OfficeEr
         if let Err(refusal) = allows(&held.ledger, decision.kind, decision.by) {
             return Ok(Err(refusal.into()));
         }
+        let header = Header::following(&held.ledger, decision.kind, decision.by, id, now);
+        let entry = Entry::sign(header, body.clone(), &hosted.signing);
         if decision.by == held.ledger.terms.receiving {
             let standing = peers::standing(tx, &node_in_job, &held.key)?;
             if !standing.may_append() {
                 return Ok(Err(OfficeError::NotReconciled(held.key.counterparty, standing.name())));
             }
-            record(tx, &node_in_job, hosted, &held, &decision, &body, now)
+            record(tx, &node_in_job, hosted, &held, &entry, now)
         } else {
-            propose_next(tx, &node_in_job, hosted, &held, &decision, &body, now)
+            propose_next(tx, &node_in_job, &held, &entry, now)
         }
     });
     let decided = made.await??;
@@ -146,23 +152,20 @@ fn record(
     node: &Node,
     hosted: &Hosted,
     held: &Held,
-    decision: &Decision,
-    body: &Json,
+    entry: &Entry,
     now: Instant,
 ) -> Result<Result<Decided, OfficeError>, StoreError> {
     let archive = node.archive();
     let Some(directory) = archive.newest().map(cme_spec::envelope::Signed::content) else {
         return Ok(Err(OfficeError::NoDirectory));
     };
-    let header = Header::following(&held.ledger, decision.kind, decision.by, node.random().entry_id(now), now);
-    let entry = Entry::sign(header, body.clone(), &hosted.signing);
-    if let Err(error) = complete(&entry, node) {
+    if let Err(error) = complete(entry, node) {
         return Ok(Err(error));
     }
     let incarnation = node.incarnation();
-    let desk = Desk { party: decision.by, key: &hosted.signing, directory, incarnation, now };
-    let receipt = desk.receipt(&entry, now.max(held.ledger.received_at));
-    let next = match apply(Some(&held.ledger), &entry, receipt.content()) {
+    let desk = Desk { party: hosted.code, key: &hosted.signing, directory, incarnation, now };
+    let receipt = desk.receipt(entry, now.max(held.ledger.received_at));
+    let next = match apply(Some(&held.ledger), entry, receipt.content()) {
         Ok(next) => next,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
@@ -170,7 +173,7 @@ fn record(
     let place =
         i64::try_from(entry.header().sequence).map_err(|_| StoreError::Corrupt("a sequence beyond 2^63"))?;
     outbox::enqueue(tx, &held.key, entry.header().id, Task::Deliver, place, now)?;
-    Ok(Ok(decided(&next, &entry, DecidedStatus::Recorded)))
+    Ok(Ok(decided(&next, entry, DecidedStatus::Recorded)))
 }
 
 /// The originating authority proposes; a decision that waits already holds the next one back, unless both
@@ -178,26 +181,32 @@ fn record(
 fn propose_next(
     tx: &mut dyn Tx,
     node: &Node,
-    hosted: &Hosted,
     held: &Held,
-    decision: &Decision,
-    body: &Json,
+    entry: &Entry,
     now: Instant,
 ) -> Result<Result<Decided, OfficeError>, StoreError> {
-    let waiting = outbox::proposals(tx, decision.by)?;
+    let waiting = outbox::proposals(tx, held.key.hosted)?;
     let waiting = waiting.iter().find(|proposal| proposal.key == held.key && moves(proposal.kind));
-    if let Some(waiting) = waiting.filter(|_| moves(decision.kind)) {
+    if let Some(waiting) = waiting.filter(|_| moves(entry.header().kind)) {
         return Ok(Err(OfficeError::DecisionPending(waiting.kind)));
     }
-    let header = Header::following(&held.ledger, decision.kind, decision.by, node.random().entry_id(now), now);
-    let entry = Entry::sign(header, body.clone(), &hosted.signing);
-    if let Err(error) = complete(&entry, node) {
+    if let Err(error) = complete(entry, node) {
         return Ok(Err(error));
     }
-    propose(tx, &held.key, &entry, now)?;
-    let mut decided = decided(&held.ledger, &entry, DecidedStatus::Proposed);
-    decided.sequence = None;
-    Ok(Ok(decided))
+    propose(tx, &held.key, entry, now)?;
+    Ok(Ok(decided(&held.ledger, entry, DecidedStatus::Proposed)))
+}
+
+/// What became of a decision in an earlier run of its job, whose commit took effect and was told as failed.
+fn taken_already(
+    tx: &mut dyn Tx,
+    key: &LedgerKey,
+    id: EntryId,
+) -> Result<Option<(Entry, DecidedStatus)>, StoreError> {
+    if let Some(entry) = ledgers::entry_by_id(tx, key, id)? {
+        return Ok(Some((entry, DecidedStatus::Recorded)));
+    }
+    Ok(outbox::find_proposal(tx, key, id)?.map(|proposal| (proposal.entry, DecidedStatus::Proposed)))
 }
 
 /// Holds when the entry would pass the other party's checks of its body.
@@ -220,7 +229,7 @@ fn decided(ledger: &Ledger, entry: &Entry, status: DecidedStatus) -> Decided {
         kind: entry.header().kind,
         id: entry.header().id,
         status,
-        sequence: Some(entry.header().sequence),
+        sequence: (status == DecidedStatus::Recorded).then_some(entry.header().sequence),
         stage: Some(ledger.stage()),
         responsible: ledger.responsible(),
     }

@@ -1,7 +1,8 @@
 //! The store: one seam for every database, synchronous jobs, one writer with group commit.
 //!
-//! A job is a closure over [`Tx`]. It can run more than once (a batch that fails is rolled back and each of
-//! its jobs runs alone), so it does nothing but read and write through `Tx`. The writer takes whatever jobs
+//! A job is a closure over [`Tx`]. It can run more than once: each job of a batch that failed runs alone
+//! afterwards. It does nothing but read and write through `Tx`, and does no harm twice, for a commit that a
+//! database server told as failed, as its connection broke, may have taken effect. The writer takes whatever jobs
 //! wait, runs them in one transaction and tells each caller after the commit is on disk: the more callers,
 //! the fewer syncs for each. Reads run beside it on connections of their own.
 //!

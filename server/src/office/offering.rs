@@ -3,7 +3,7 @@
 use cme_spec::body::Offer;
 use cme_spec::canonical::Json;
 use cme_spec::codes::ClockClass;
-use cme_spec::directory::Availability;
+use cme_spec::directory::{Availability, Directory};
 use cme_spec::entry::{Entry, EntryType, Header, PROTOCOL, ResponsibilityRef};
 use cme_spec::envelope::Signed;
 use cme_spec::facts::clock_class_for;
@@ -12,7 +12,7 @@ use cme_spec::instant::{ResponsibilityId, TransferId};
 use cme_spec::ledger::Stage;
 
 use super::linking::{Begun, Link, linked};
-use super::{Decided, DecidedStatus, OfficeError, complete, propose, salted};
+use super::{Decided, DecidedStatus, OfficeError, complete, propose, salted, taken_already};
 use crate::node::Node;
 use crate::store::ledgers::{self, Held, LedgerKey};
 use crate::store::{StoreError, Tx, outbox};
@@ -42,19 +42,16 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         ClockClass::Standard => decision.clock_class,
     };
     let archive = node.archive();
-    let directory = archive.newest().ok_or(OfficeError::NoDirectory)?.content();
-    let peer = directory.authority(decision.to).ok_or(OfficeError::UnknownAuthority(decision.to))?;
-    if peer.availability == Availability::ContactOnly {
-        return Err(OfficeError::ContactOnly(decision.to, peer.team.email.clone().unwrap_or_default()));
-    }
-    if decision.by == decision.to {
-        return Err(OfficeError::ToItself);
-    }
+    can_be_asked(archive.newest().ok_or(OfficeError::NoDirectory)?.content(), &decision)?;
     let (node_in_job, now) = (node.clone(), node.now());
     let random = node.random();
     let (transfer, id, fresh) =
         (random.transfer_id(now), random.entry_id(now), random.responsibility_id(now));
+    let key = LedgerKey { hosted: decision.by, counterparty: decision.to, transfer };
     let made = node.store().write(move |tx| {
+        if let Some((taken, _)) = taken_already(tx, &key, id)? {
+            return Ok(Ok(taken));
+        }
         let archive = node_in_job.archive();
         let Some(directory) = archive.newest().map(Signed::content) else {
             return Ok(Err(OfficeError::NoDirectory));
@@ -96,7 +93,6 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         if let Some(open) = open.into_iter().find(|open| Some(*open) != replaced) {
             return Ok(Err(OfficeError::OfferedAlready(open)));
         }
-        let key = LedgerKey { hosted: decision.by, counterparty: decision.to, transfer };
         propose(tx, &key, &entry, now)?;
         Ok(Ok(entry))
     });
@@ -111,6 +107,18 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         stage: None,
         responsible: decision.by,
     })
+}
+
+/// Holds when the directory lists another authority there, with a server.
+fn can_be_asked(directory: &Directory, decision: &OfferDecision) -> Result<(), OfficeError> {
+    let peer = directory.authority(decision.to).ok_or(OfficeError::UnknownAuthority(decision.to))?;
+    if peer.availability == Availability::ContactOnly {
+        return Err(OfficeError::ContactOnly(decision.to, peer.team.email.clone().unwrap_or_default()));
+    }
+    if decision.by == decision.to {
+        return Err(OfficeError::ToItself);
+    }
+    Ok(())
 }
 
 /// Transfers of the same responsibility that are still undecided, or on their way. Implements: ENT-007
