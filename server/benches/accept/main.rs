@@ -70,6 +70,8 @@ impl Bench {
             Pgbench::new(&cluster, &folder.join("pgbench"), &self.network.author.body_of_some_entry());
         let pairings: [(Pairing, &dyn Contender, &dyn Contender); 2] =
             [(Pairing::PostgresToPgbench, &one, &pgbench), (Pairing::TwoProcessesToOne, &two, &one)];
+        self.warm_up(&one);
+        cluster.analyze(Server::DATABASE);
         self.compare(&pairings, report);
     }
 
@@ -84,13 +86,15 @@ impl Bench {
         self.compare(&[(Pairing::LargeToSmall, &large, &small)], report);
     }
 
+    fn warm_up(&self, side: &dyn Contender) {
+        side.take(&self.generator, 8, &Arc::new(self.network.author.transfers(WARM_UP_TRANSFERS)));
+    }
+
     /// Measures every pairing in every round, and reports them.
     fn compare(&self, pairings: &[(Pairing, &dyn Contender, &dyn Contender)], report: &mut Report) {
-        let warm_up = WARM_UP_TRANSFERS;
         for (_, measured, beside) in pairings {
-            for side in [measured, beside] {
-                side.take(&self.generator, 8, &Arc::new(self.network.author.transfers(warm_up)));
-            }
+            self.warm_up(*measured);
+            self.warm_up(*beside);
         }
         let mut rounds: Vec<Vec<Round>> = pairings.iter().map(|_| Vec::new()).collect();
         for round in 1..=self.arguments.rounds {

@@ -49,6 +49,12 @@ impl Cluster {
         Client::connect(&self.url_of(database), NoTls).unwrap()
     }
 
+    /// Has the server look at what the tables of a database hold, which by itself it does once a minute: until
+    /// then it plans blindly.
+    pub(crate) fn analyze(&self, database: &str) {
+        self.client(database).batch_execute("ANALYZE").unwrap();
+    }
+
     /// Rows in the table `entry` of that database.
     pub(crate) fn rows(&self, database: &str) -> u64 {
         let row = self.client(database).query_one("SELECT COUNT(*) FROM entry", &[]).unwrap();

@@ -146,6 +146,9 @@ pub(crate) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
+    /// Its database on PostgreSQL.
+    pub(crate) const DATABASE: &'static str = "cme";
+
     /// Starts it on a SQLite file of that name in the receiving authority's folder.
     pub(crate) fn on_sqlite(network: &Network, database: &str) -> Self {
         let (place, operations, process) = serve(network, database);
@@ -160,8 +163,7 @@ impl<'a> Server<'a> {
 
     /// Starts two processes on one PostgreSQL database: the first alone as one side, and both as another.
     pub(crate) fn on_postgres(network: &Network, cluster: &'a Cluster) -> [Self; 2] {
-        let database = "cme";
-        let url = cluster.database(database);
+        let (database, url) = (Self::DATABASE, cluster.database(Self::DATABASE));
         let all = [(); 2].map(|()| serve(network, &url));
         let all = all.map(|(place, operations, process)| (place, operations, Rc::new(process)));
         [1, 2].map(|count| Self {

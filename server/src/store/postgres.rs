@@ -59,11 +59,11 @@ impl Postgres {
         Store::open(Arc::new(Self::at(url, authority_pem)?))
     }
 
-    fn connected(&self, alone: bool) -> Result<Box<dyn Engine>, StoreError> {
+    fn connected(&self, alone: bool) -> Result<PostgresEngine, StoreError> {
         let (config, tls) = (self.config.clone(), self.tls.clone());
         let mut engine = PostgresEngine { config, tls, alone, client: None, statements: HashMap::new() };
         engine.client()?;
-        Ok(Box::new(engine))
+        Ok(engine)
     }
 }
 
@@ -84,16 +84,19 @@ fn tls(authority_pem: &[u8]) -> Result<MakeRustlsConnect, StoreError> {
 
 impl Database for Postgres {
     fn connect(&self) -> Result<Box<dyn Engine>, StoreError> {
-        self.connected(false)
+        Ok(Box::new(self.connected(false)?))
     }
 
     fn connect_alone(&self) -> Result<Box<dyn Engine>, StoreError> {
-        self.connected(true)
+        Ok(Box::new(self.connected(true)?))
     }
 
-    /// Tables are made and removed in the transaction that fills them.
+    /// Tables are made and removed in the transaction that fills them. PostgreSQL by itself looks only a minute
+    /// later at what they hold, and plans blindly till then.
     fn replace(&self, fill: JobFn<'_>) -> Result<(), StoreError> {
-        self.connect_alone()?.write(fill)
+        let mut engine = self.connected(true)?;
+        engine.write(fill)?;
+        engine.client()?.0.batch_execute("ANALYZE").map_err(fault)
     }
 }
 
