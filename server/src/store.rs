@@ -149,6 +149,11 @@ pub enum StoreError {
 pub trait Tx {
     /// Runs a statement; gives the number of rows it changed.
     fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError>;
+    /// Runs a statement whose count nobody asks for. An engine may keep it and send it with what comes next; what
+    /// goes wrong is told by a later call then, at the latest by the commit.
+    fn change(&mut self, sql: &'static str, parameters: &[Value]) -> Result<(), StoreError> {
+        self.exec(sql, parameters).map(|_| ())
+    }
     /// Runs a query.
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
 }

@@ -122,7 +122,7 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
         Body::Erased { at } => (None, Some(at.to_string())),
     };
     let [hosted, counterparty, transfer] = key.values();
-    tx.exec(
+    tx.change(
         ENTRY,
         &[
             hosted.clone(),
@@ -170,7 +170,7 @@ fn save(
         state.into(),
         follows.map(|earlier| earlier.to_string()).into(),
     ];
-    tx.exec(LEDGER, &values).map(|_| ())
+    tx.change(LEDGER, &values)
 }
 
 fn place(sequence: u64) -> Result<i64, StoreError> {

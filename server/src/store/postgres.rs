@@ -10,22 +10,26 @@
 //! Each connection also holds a lock of its session, shared or alone, for as long as it lives: whoever wants
 //! to replace the data waits for no word of others, as a connection that was lost must ask again.
 
-use std::collections::HashMap;
+mod link;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::error::SqlState;
-use postgres::types::private::BytesMut;
-use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, Config, NoTls, Statement, Transaction};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tokio_postgres::Config;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::link::Link;
 use super::{Database, Engine, JobFn, Row, Store, StoreError, Tx, Value};
 
-/// The lock that the one writer holds. Its number stays for ever: versions take turns by it.
-const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(4849337396446976340)";
+/// Begins the one writer's transaction, under the lock that it holds. Its number stays for ever: versions take
+/// turns by it.
+const WRITE: &str = "BEGIN; SELECT pg_advisory_xact_lock(4849337396446976340)";
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// The lock that everybody on the database holds together, or one alone: the letters "CME-RUNS" as a number.
 const TOGETHER: &str = "SELECT pg_try_advisory_lock_shared(4849608434705059411)";
 const ALONE: &str = "SELECT pg_try_advisory_lock(4849608434705059411)";
@@ -61,8 +65,8 @@ impl Postgres {
 
     fn connected(&self, alone: bool) -> Result<PostgresEngine, StoreError> {
         let (config, tls) = (self.config.clone(), self.tls.clone());
-        let mut engine = PostgresEngine { config, tls, alone, client: None, statements: HashMap::new() };
-        engine.client()?;
+        let mut engine = PostgresEngine { config, tls, alone, link: None };
+        engine.link()?;
         Ok(engine)
     }
 }
@@ -96,7 +100,7 @@ impl Database for Postgres {
     fn replace(&self, fill: JobFn<'_>) -> Result<(), StoreError> {
         let mut engine = self.connected(true)?;
         engine.write(fill)?;
-        engine.client()?.0.batch_execute("ANALYZE").map_err(fault)
+        engine.link()?.run("ANALYZE")
     }
 }
 
@@ -104,111 +108,75 @@ struct PostgresEngine {
     config: Config,
     tls: Option<MakeRustlsConnect>,
     alone: bool,
-    client: Option<Client>,
-    statements: HashMap<&'static str, Statement>,
+    link: Option<Link>,
 }
 
 impl PostgresEngine {
     /// The connection; a new one when the last was lost.
-    fn client(&mut self) -> Result<(&mut Client, &mut HashMap<&'static str, Statement>), StoreError> {
-        if self.client.as_ref().is_none_or(Client::is_closed) {
-            if self.alone && self.client.is_some() {
+    fn link(&mut self) -> Result<&mut Link, StoreError> {
+        if self.link.as_ref().is_none_or(Link::is_closed) {
+            if self.alone && self.link.is_some() {
                 // Somebody else may have come in meanwhile.
                 return Err(StoreError::Closed);
             }
-            self.statements.clear();
-            self.client = None;
-            self.client = Some(self.connect()?);
+            self.link = None;
+            self.link = Some(self.connect()?);
         }
-        let client = self.client.as_mut().ok_or(StoreError::Closed)?;
-        Ok((client, &mut self.statements))
+        self.link.as_mut().ok_or(StoreError::Closed)
     }
 
-    fn connect(&self) -> Result<Client, StoreError> {
-        let client = match &self.tls {
-            Some(tls) => self.config.connect(tls.clone()),
-            None => self.config.connect(NoTls),
-        };
-        let mut client = client.map_err(fault)?;
-        client.batch_execute(BY_INDEX).map_err(fault)?;
-        let mut taken = |sql| client.query_one(sql, &[]).and_then(|row| row.try_get(0)).map_err(fault);
+    fn connect(&self) -> Result<Link, StoreError> {
+        let link = Link::open(&self.config, self.tls.clone())?;
+        link.run(BY_INDEX)?;
         if !self.alone {
-            return if taken(TOGETHER)? { Ok(client) } else { Err(StoreError::HeldAlone) };
+            return if link.ask(TOGETHER)? { Ok(link) } else { Err(StoreError::HeldAlone) };
         }
         for _ in 0..ALONE_TRIES {
-            if taken(ALONE)? {
-                return Ok(client);
+            if link.ask(ALONE)? {
+                return Ok(link);
             }
             std::thread::sleep(ALONE_PAUSE);
         }
         Err(StoreError::InUse)
     }
 
-    fn within(&mut self, locked: bool, job: JobFn<'_>) -> Result<(), StoreError> {
-        let (client, statements) = self.client()?;
-        let mut transaction = if locked {
-            client.transaction()
-        } else {
-            let repeatable = postgres::IsolationLevel::RepeatableRead;
-            client.build_transaction().read_only(true).isolation_level(repeatable).start()
+    fn within(&mut self, begin: &str, job: JobFn<'_>) -> Result<(), StoreError> {
+        let link = self.link()?;
+        let done = link.run(begin).and_then(|()| job(link)).and_then(|()| link.commit());
+        if done.is_err() && link.roll_back().is_err() && !self.alone {
+            // Whatever it was in the middle of ends with it.
+            self.link = None;
         }
-        .map_err(fault)?;
-        if locked {
-            transaction.batch_execute(WRITER_LOCK).map_err(fault)?;
-        }
-        let mut tx = PostgresTx { transaction, statements };
-        job(&mut tx)?;
-        // Dropped without this, it is rolled back.
-        tx.transaction.commit().map_err(fault)
+        done
     }
 }
 
 impl Engine for PostgresEngine {
     fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
-        self.within(true, job)
+        self.within(WRITE, job)
     }
 
     fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
-        self.within(false, job)
+        self.within(READ, job)
     }
 }
 
-struct PostgresTx<'a> {
-    transaction: Transaction<'a>,
-    statements: &'a mut HashMap<&'static str, Statement>,
-}
-
-impl PostgresTx<'_> {
-    /// Statements are written with `?1`; PostgreSQL says `$1`.
-    fn prepare(&mut self, sql: &'static str) -> Result<Statement, StoreError> {
-        if let Some(prepared) = self.statements.get(sql) {
-            return Ok(prepared.clone());
-        }
-        let prepared = self.transaction.prepare(&sql.replace('?', "$")).map_err(fault)?;
-        self.statements.insert(sql, prepared.clone());
-        Ok(prepared)
-    }
-}
-
-fn bound(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
-}
-
-impl Tx for PostgresTx<'_> {
+impl Tx for Link {
     fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError> {
-        let statement = self.prepare(sql)?;
-        self.transaction.execute(&statement, &bound(parameters)).map_err(fault)
+        self.exec(sql, parameters)
+    }
+
+    fn change(&mut self, sql: &'static str, parameters: &[Value]) -> Result<(), StoreError> {
+        self.change(sql, parameters)
     }
 
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepare(sql)?;
-        let rows = self.transaction.query(&statement, &bound(parameters)).map_err(fault)?;
-        rows.iter().map(row).collect()
+        self.rows(sql, parameters)?.iter().map(row).collect()
     }
 }
 
-fn row(row: &postgres::Row) -> Result<Row, StoreError> {
-    let value = |(index, column): (usize, &postgres::Column)| {
+fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    let value = |(index, column): (usize, &tokio_postgres::Column)| {
         let value = if *column.type_() == Type::INT8 {
             row.try_get::<_, Option<i64>>(index).map(|value| value.map_or(Value::Null, Value::Integer))
         } else if *column.type_() == Type::INT4 {
@@ -243,7 +211,7 @@ impl ToSql for Value {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
-fn fault(error: postgres::Error) -> StoreError {
+fn fault(error: tokio_postgres::Error) -> StoreError {
     match error.code() {
         Some(code) if *code == SqlState::UNIQUE_VIOLATION => StoreError::Exists,
         Some(code) if *code == SqlState::DISK_FULL => StoreError::Full,

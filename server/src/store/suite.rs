@@ -49,6 +49,7 @@ macro_rules! for_engine {
             for_engine!(@tests $fixture;
                 holds_what_was_acknowledged_after_it_was_opened_again,
                 a_job_that_fails_changes_nothing_and_spoils_no_other,
+                a_change_that_fails_fails_its_own_job_and_is_in_order_with_all_else,
                 a_job_that_panics_fails_and_the_store_goes_on,
                 jobs_that_wait_share_a_commit,
                 a_ledger_comes_back_as_it_was_stored,
@@ -219,6 +220,39 @@ pub(crate) async fn a_job_that_fails_changes_nothing_and_spoils_no_other(fixture
         .write(|tx| tx.exec("INSERT INTO directory_issue (issue, document) VALUES (1, '{}')", &[]))
         .await;
     assert_eq!(twice, Err(StoreError::Exists));
+}
+
+pub(crate) async fn a_change_that_fails_fails_its_own_job_and_is_in_order_with_all_else(
+    fixture: &impl Fixture,
+) {
+    const INSERT: &str = "INSERT INTO directory_issue (issue, document) VALUES (?1, ?2)";
+    const UPDATE: &str = "UPDATE directory_issue SET document = ?2 WHERE issue = ?1";
+    const COUNT: &str = "SELECT COUNT(*) FROM directory_issue WHERE document = 'b'";
+    let store = fixture.open();
+    // More changes than wait to be sent together, then a count and a question that see all of them.
+    let seen = store.write(|tx| {
+        for number in 0..150_i64 {
+            tx.change(INSERT, &[number.into(), "a".into()])?;
+            tx.change(UPDATE, &[number.into(), "b".into()])?;
+        }
+        let rows = tx.rows(COUNT, &[])?;
+        tx.change(INSERT, &[150_i64.into(), "c".into()])?;
+        Ok((rows[0].integer(0)?, tx.exec(UPDATE, &[150_i64.into(), "b".into()])?))
+    });
+    assert_eq!(seen.await, Ok((150, 1)));
+    // The last thing that a job does is a change that can't be.
+    let jobs = (149..160_i64).map(|number| {
+        let store = store.clone();
+        tokio::spawn(
+            async move { store.write(move |tx| tx.change(INSERT, &[number.into(), "b".into()])).await },
+        )
+    });
+    for (number, job) in (149..160).zip(jobs.collect::<Vec<_>>()) {
+        let expected = if number <= 150 { Err(StoreError::Exists) } else { Ok(()) };
+        assert_eq!(job.await.unwrap(), expected, "{number}");
+    }
+    let rows = store.read(|tx| tx.rows(COUNT, &[])).await.unwrap();
+    assert_eq!(rows[0].integer(0), Ok(160));
 }
 
 pub(crate) async fn a_job_that_panics_fails_and_the_store_goes_on(fixture: &impl Fixture) {

@@ -1,0 +1,144 @@
+//! One connection, driven by the thread that waits for it.
+//!
+//! Changes whose count nobody asks for are sent together with what comes next, so that a transaction takes as
+//! many ways to the server and back as it asks questions.
+
+use std::collections::HashMap;
+use std::task::Poll;
+
+use futures_util::future::LocalBoxFuture;
+use futures_util::poll;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::super::{StoreError, Value};
+use super::fault;
+
+/// Changes that wait to be sent, at most.
+const CHANGES_MAX: usize = 64;
+
+/// A connection and what was prepared on it.
+pub(super) struct Link {
+    runtime: Runtime,
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+    /// Of this transaction, in order.
+    changes: Vec<(Statement, Vec<Value>)>,
+}
+
+impl Link {
+    pub(super) fn open(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Self, StoreError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| StoreError::Engine(error.to_string()))?;
+        let client = runtime.block_on(async {
+            // A connection ends with its client, or with an error that the client tells of.
+            if let Some(tls) = tls {
+                let (client, connection) = config.connect(tls).await?;
+                tokio::spawn(async { drop(connection.await) });
+                Ok(client)
+            } else {
+                let (client, connection) = config.connect(NoTls).await?;
+                tokio::spawn(async { drop(connection.await) });
+                Ok(client)
+            }
+        });
+        let client = client.map_err(fault)?;
+        Ok(Self { runtime, client, statements: HashMap::new(), changes: Vec::new() })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Statements without parameters and answers.
+    pub(super) fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.runtime.block_on(self.client.batch_execute(sql)).map_err(fault)
+    }
+
+    /// A question with one answer, yes or no.
+    pub(super) fn ask(&self, sql: &str) -> Result<bool, StoreError> {
+        let row = self.runtime.block_on(self.client.query_one(sql, &[]));
+        row.and_then(|row| row.try_get(0)).map_err(fault)
+    }
+
+    /// The transaction ends, with all its changes.
+    pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        let changes = std::mem::take(&mut self.changes);
+        let sent = in_turn(&self.client, &changes, self.client.batch_execute("COMMIT"));
+        self.runtime.block_on(sent).map_err(fault)
+    }
+
+    /// The transaction ends, as if it had never been.
+    pub(super) fn roll_back(&mut self) -> Result<(), StoreError> {
+        self.changes.clear();
+        self.run("ROLLBACK")
+    }
+
+    /// Statements are written with `?1`; PostgreSQL says `$1`.
+    fn prepare(&mut self, sql: &'static str) -> Result<Statement, StoreError> {
+        if let Some(prepared) = self.statements.get(sql) {
+            return Ok(prepared.clone());
+        }
+        let text = sql.replace('?', "$");
+        let prepared = self.runtime.block_on(self.client.prepare(&text)).map_err(fault)?;
+        self.statements.insert(sql, prepared.clone());
+        Ok(prepared)
+    }
+
+    pub(super) fn change(&mut self, sql: &'static str, parameters: &[Value]) -> Result<(), StoreError> {
+        if self.changes.len() >= CHANGES_MAX {
+            return self.exec(sql, parameters).map(|_| ());
+        }
+        let statement = self.prepare(sql)?;
+        self.changes.push((statement, parameters.to_vec()));
+        Ok(())
+    }
+
+    pub(super) fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError> {
+        let statement = self.prepare(sql)?;
+        let (changes, parameters) = (std::mem::take(&mut self.changes), bound(parameters));
+        let sent = in_turn(&self.client, &changes, self.client.execute(&statement, &parameters));
+        self.runtime.block_on(sent).map_err(fault)
+    }
+
+    pub(super) fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepare(sql)?;
+        let (changes, parameters) = (std::mem::take(&mut self.changes), bound(parameters));
+        let sent = in_turn(&self.client, &changes, self.client.query(&statement, &parameters));
+        self.runtime.block_on(sent).map_err(fault)
+    }
+}
+
+fn bound(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+/// Sends the changes and then the last request, each without waiting for the answer to the one before; the
+/// first that fails is what is told.
+async fn in_turn<T>(
+    client: &Client,
+    changes: &[(Statement, Vec<Value>)],
+    last: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut under_way: Vec<LocalBoxFuture<'_, Result<u64, Error>>> = Vec::new();
+    for (statement, values) in changes {
+        // A request is sent when it is looked at first.
+        let mut change: LocalBoxFuture<'_, _> =
+            Box::pin(async move { client.execute(statement, &bound(values)).await });
+        match poll!(change.as_mut()) {
+            Poll::Ready(done) => drop(done?),
+            Poll::Pending => under_way.push(change),
+        }
+    }
+    let mut last = std::pin::pin!(last);
+    let answer = poll!(last.as_mut());
+    for change in under_way {
+        change.await?;
+    }
+    match answer {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => last.await,
+    }
+}
