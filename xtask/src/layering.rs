@@ -27,7 +27,7 @@ pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
         }
     }
     let mut sources = Vec::new();
-    for folder in ["spec/src", "client/src", "server/src", "conformance/src"] {
+    for folder in ["spec/src", "matching/src", "client/src", "server/src", "conformance/src"] {
         sources.extend(tree.files(folder, ".rs")?);
     }
     violations.extend(sources.iter().flat_map(source::violations));

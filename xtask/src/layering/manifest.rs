@@ -18,13 +18,17 @@ pub(crate) struct Crate {
 /// Every crate.
 pub(crate) const CRATES: &[Crate] = &[
     Crate { package: "cme-spec", folder: "spec", may: &[] },
+    Crate { package: "cme-matching", folder: "matching", may: &[] },
     Crate { package: "cme-client", folder: "client", may: &["cme-spec"] },
-    Crate { package: "cme-server", folder: "server", may: &["cme-spec", "cme-client"] },
+    Crate { package: "cme-server", folder: "server", may: &["cme-spec", "cme-client", "cme-matching"] },
     Crate { package: "cme-conformance", folder: "conformance", may: &[] },
     Crate { package: "xtask", folder: "xtask", may: &["cme-spec"] },
 ];
 
-/// Packages that do I/O, read a clock or make randomness; `spec` is pure and has none of them.
+/// Crates that are pure.
+const PURE: [&str; 2] = ["cme-spec", "cme-matching"];
+
+/// Packages that do I/O, read a clock or make randomness; a pure crate has none of them.
 const IMPURE: [&str; 10] = [
     "tokio",
     "reqwest",
@@ -56,8 +60,8 @@ pub(super) fn violations(of: &Crate, manifest: &TextFile) -> Result<Vec<Violatio
             let allowed = if of.may.is_empty() { "none of ours".to_owned() } else { of.may.join(", ") };
             found.push(violation(&name, &key, &format!("it may depend on {allowed}")));
         }
-        if of.package == "cme-spec" && !development && IMPURE.contains(&name.as_str()) {
-            found.push(violation(&name, &key, "spec is pure"));
+        if PURE.contains(&of.package) && !development && IMPURE.contains(&name.as_str()) {
+            found.push(violation(&name, &key, &format!("{} is pure", of.folder)));
         }
     }
     Ok(found)
@@ -136,9 +140,11 @@ mod tests {
     }
 
     #[test]
-    fn finds_a_dependency_that_makes_spec_impure() {
-        for name in IMPURE {
-            assert_eq!(check("cme-spec", &format!("[dependencies]\n{name} = \"1\"\n")).len(), 1, "{name}");
+    fn finds_a_dependency_that_makes_a_pure_crate_impure() {
+        for package in PURE {
+            for name in IMPURE {
+                assert_eq!(check(package, &format!("[dependencies]\n{name} = \"1\"\n")).len(), 1, "{name}");
+            }
         }
     }
 }
