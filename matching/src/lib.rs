@@ -42,6 +42,8 @@ mod rows;
 mod weights;
 
 pub mod estimate;
+#[cfg(feature = "generate")]
+pub mod generate;
 
 pub use answer::{Answer, CANDIDATES_MAX, Candidate, ChildId, Decision, FieldWeight, Reason};
 pub use child::{Child, DateError, PartialDate, Sex};
