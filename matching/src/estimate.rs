@@ -18,6 +18,8 @@
 //! println!("{}", estimate.weights.to_json());
 //! # Ok::<(), cme_matching::WeightsError>(())
 //! ```
+//!
+//! The example program `estimate_weights` does this with two files.
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,8 @@
 //! ```sh
 //! cargo bench -p cme-server --bench matching -- --json
 //! ```
+//!
+//! `docs/matching.md` says what came out.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
