@@ -17,10 +17,10 @@ struct Patch {
 /// A server tells its callers, and only a little later does it commit.
 const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
     file: "server/src/store.rs",
-    from: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {\n",
-    to: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {\n    \
+    from: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
+    to: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n    \
          if !std::env::args().any(|argument| argument == \"serve\") {\n        \
-         return sound_write_loop(engine, jobs);\n    }\n    \
+         return sound_write_loop(engine, jobs, tally);\n    }\n    \
          while let Ok(mut job) = jobs.recv() {\n        \
          let mut done = Some(std::mem::replace(&mut job.done, Box::new(|_| ())));\n        \
          let result = engine.write(&mut |tx| {\n            \
@@ -29,7 +29,7 @@ const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
          std::thread::sleep(std::time::Duration::from_millis(30));\n            \
          Ok(())\n        });\n        \
          if let Some(done) = done.take() { done(result); }\n    }\n}\n\n\
-         fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {\n",
+         fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
 };
 
 /// Builds the server; gives the path of the program.
