@@ -23,13 +23,7 @@ use cme_matching::{ChildId, Register, Weights};
 const PASSES: usize = 2;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => {
-            eprintln!("{cause}");
-            ExitCode::FAILURE
-        }
-    }
+    lines::end(run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

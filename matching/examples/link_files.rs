@@ -22,13 +22,7 @@ use std::process::ExitCode;
 use cme_matching::{ChildId, Register, Weights};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => {
-            eprintln!("{cause}");
-            ExitCode::FAILURE
-        }
-    }
+    lines::end(run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

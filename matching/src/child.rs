@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Values are taken as they were written. Nothing here has to be valid: a register holds mistyped
 /// identifiers, and so does a query.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Child {
     /// Given name, or all given names in one.
     pub given_name: Option<String>,

@@ -2,16 +2,28 @@
 //! register and a query both hold mistyped ones.
 
 /// A unique pupil number: letter, eleven digits, digit or letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Upn(u64);
 
 /// An NHS number: ten digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NhsNumber(u64);
 
 /// A postcode of five to seven letters and digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Postcode(u64);
+
+/// Says nothing of a child: a value may end up in a log.
+macro_rules! print_masked {
+    ($($name:ident),+) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        })+
+    };
+}
+print_masked!(Upn, NhsNumber, Postcode);
 
 /// Characters of an identifier that are looked at.
 const CHARACTERS_MAX: usize = 40;
@@ -176,6 +188,7 @@ mod tests {
 
     #[test]
     fn reads_identifiers_as_people_write_them() {
+        assert_eq!(format!("{:?}", NhsNumber::read("999 000 0018").unwrap()), "NhsNumber(..)");
         assert_eq!(Upn::read("q801000005001"), Upn::read(" Q 8010000 05001 "));
         assert_eq!(NhsNumber::read("999 000 0018"), NhsNumber::read("999-000-0018"));
         assert_eq!(Postcode::read("zz9 9aa"), Postcode::read("ZZ99AA"));
@@ -203,7 +216,7 @@ mod tests {
         assert!(one.is_near(number("9990000081")), "transposed");
         assert!(one.is_near(number("9990000019")), "one digit");
         assert!(!one.is_near(number("9990000027")), "two digits");
-        assert!(!one.is_near(number("8990000019")), "two digits apart");
+        assert!(!one.is_near(number("9980000019")), "two digits apart");
         assert!(!one.is_near(one), "no slip at all");
         assert_eq!(one.sorted_digits(), number("9990000081").sorted_digits());
         assert!(Upn::read("Q801000005001").unwrap().is_near(Upn::read("Q801000005010").unwrap()));
@@ -212,8 +225,8 @@ mod tests {
     #[test]
     fn districts_are_the_outward_code() {
         let code = |text| Postcode::read(text).unwrap();
-        assert!(code("S1 2AB").is_same_district(code("S1 9ZZ")));
-        assert!(!code("S1 2AB").is_same_district(code("S12 2AB")));
+        assert!(code("XX1 2AB").is_same_district(code("XX1 9ZZ")));
+        assert!(!code("XX1 2AB").is_same_district(code("XX12 2AB")));
     }
 
     proptest::proptest! {

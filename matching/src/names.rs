@@ -28,7 +28,7 @@ pub(crate) enum Role {
 const ROLES: usize = 3;
 
 /// One word of a name, with what comparisons ask of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) text: Arc<str>,
     pub(crate) sound: Sound,
@@ -63,7 +63,6 @@ pub(crate) struct Phrase<'n> {
 }
 
 /// Every name that was ever put in; a name that no child bears any more stays, counted nought.
-#[derive(Debug)]
 pub(crate) struct Names {
     tokens: Vec<Token>,
     token_ids: HashMap<Arc<str>, TokenId>,

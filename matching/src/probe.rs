@@ -9,14 +9,13 @@ use crate::normal;
 pub(crate) const ALTERNATIVES_MAX: usize = 4;
 
 /// A token of a query; one that no child of the register bears has no place among its names.
-#[derive(Debug)]
 pub(crate) struct ProbeToken {
     pub(crate) token: Token,
     pub(crate) id: Option<TokenId>,
 }
 
 /// A name of a query: places among [`Probe::tokens`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ProbeName {
     pub(crate) tokens: Vec<usize>,
     pub(crate) joined: usize,
@@ -35,7 +34,7 @@ impl ProbeName {
 }
 
 /// A query made ready.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Probe {
     pub(crate) tokens: Vec<ProbeToken>,
     pub(crate) given: ProbeName,

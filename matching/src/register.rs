@@ -4,6 +4,7 @@ mod search;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::answer::ChildId;
 use crate::blocking;
@@ -20,7 +21,6 @@ use crate::weights::{Field, Table, Weights, WeightsError};
 /// It keeps what comparison needs and nothing else, about 200 bytes for each child, and holds no more of a
 /// name than its folded form. The same children make the same answers, whether they were put in at once or one
 /// by one, as long as no more than some ten thousand of them share two facts.
-#[derive(Debug)]
 pub struct Register {
     rows: Vec<Stored>,
     /// Rows whose child was taken out.
@@ -30,6 +30,13 @@ pub struct Register {
     names: Names,
     index: Index,
     table: Table,
+}
+
+/// Says nothing of the children: a value may end up in a log.
+impl fmt::Debug for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Register({} children)", self.len())
+    }
 }
 
 /// What a register takes in memory, about.

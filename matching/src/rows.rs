@@ -6,7 +6,7 @@ use crate::names::{Names, PhraseId, Role};
 use crate::probe::{former_upns, other_names};
 
 /// What a register holds of one child; what few children have is in [`Extras`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) id: u64,
     upn: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Stored {
 const HAS_EXTRAS: u32 = 1 << 31;
 
 /// Former and other names and numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extras {
     pub(crate) given: Vec<PhraseId>,
     pub(crate) family: Vec<PhraseId>,
@@ -133,15 +133,15 @@ mod tests {
                 sex,
                 upn: Some("H83000000012T".to_owned()),
                 nhs_number: Some("9990000018".to_owned()),
-                postcode: Some("S1 2AB".to_owned()),
+                postcode: Some("XX1 2AB".to_owned()),
                 ..Child::default()
             };
             let (row, extras) = Stored::new(7, &child, &mut names);
             assert_eq!((row.date(), row.sex()), (Some(date), sex));
             assert_eq!(row.upn(), Upn::read("H83000000012T"));
             assert_eq!(row.nhs_number(), NhsNumber::read("9990000018"));
-            assert_eq!(row.postcode(), Postcode::read("S12AB"));
-            assert_eq!(extras, None);
+            assert_eq!(row.postcode(), Postcode::read("XX12AB"));
+            assert!(extras.is_none());
         }
         let (row, _) = Stored::new(8, &Child::default(), &mut names);
         assert_eq!((row.date(), row.sex(), row.upn(), row.nhs_number()), (None, None, None, None));

@@ -17,6 +17,7 @@ fn with_upn(child: Child, upn: &str) -> Child {
 
 const UPN: &str = "Q801000005001";
 const OTHER_UPN: &str = "G373000065432";
+const NHS_NUMBER: &str = "9990000018";
 
 const SYLLABLES: [&str; 14] =
     ["ba", "co", "di", "fu", "ga", "lo", "mi", "nu", "pa", "ro", "si", "tu", "va", "zo"];
@@ -49,7 +50,7 @@ fn finds_a_child_in_spite_of_how_it_is_written() {
     let held = Child {
         former_family_names: vec!["Wilkinson".to_owned()],
         former_upns: vec![OTHER_UPN.to_owned()],
-        postcode: Some("S1 2AB".to_owned()),
+        postcode: Some("XX1 2AB".to_owned()),
         sex: Some(Sex::Female),
         nhs_number: Some("9990000018".to_owned()),
         middle_names: Some("Zofia".to_owned()),
@@ -96,7 +97,7 @@ fn finds_a_child_in_spite_of_how_it_is_written() {
 
 #[test]
 fn names_whoever_agrees_in_the_date_or_in_a_name_and_an_initial_and_in_nothing_else() {
-    let at_home = |child: Child| Child { postcode: Some("S1 2AB".to_owned()), ..child };
+    let at_home = |child: Child| Child { postcode: Some("XX1 2AB".to_owned()), ..child };
     // Somebody of the same house comes first, and is not taken for all there is.
     let held = [child("Elizabeth", "Kowalska", "2014-03-02"), at_home(child("Yusuf", "Noone", "2009-12-30"))];
     for asked in [
@@ -184,6 +185,23 @@ fn whoever_has_the_identifier_is_named_however_many_bear_the_name() {
 }
 
 #[test]
+fn each_of_two_who_bear_an_identifier_that_was_asked_for_is_named() {
+    let amina = Child { nhs_number: Some(NHS_NUMBER.to_owned()), ..child("Amina", "Testcase", "2011-09-09") };
+    let mut held =
+        vec![with_upn(child("Elizabeth", "Kowalska", "2014-03-02"), UPN), with_upn(amina, OTHER_UPN)];
+    // Namesakes with another date weigh more than somebody of whom the number alone agrees.
+    held.extend((1..=28).map(|day| child("Elizabeth", "Kowalska", &format!("2009-08-{day:02}"))));
+    let asked = Child {
+        nhs_number: Some(NHS_NUMBER.to_owned()),
+        ..with_upn(child("Elizabeth", "Kowalska", "2014-03-02"), UPN)
+    };
+    let answer = register(&held).find(&asked);
+    let ids: Vec<ChildId> = answer.candidates.iter().map(|candidate| candidate.id).collect();
+    assert_eq!((ids[0], ids.contains(&ChildId(1))), (ChildId(0), true), "{ids:?}");
+    assert_eq!((answer.decision, answer.reason), (Decision::Possible, Reason::IdentifierDisagrees));
+}
+
+#[test]
 fn a_twins_number_beside_the_own_name_is_possible_and_so_is_a_number_that_twins_share() {
     let asked = |given: &str| with_upn(child(given, "Kowalska", "2014-03-02"), UPN);
     let twins = |other_upn: &str| {
@@ -199,7 +217,7 @@ fn a_twins_number_beside_the_own_name_is_possible_and_so_is_a_number_that_twins_
 #[test]
 fn twins_are_told_apart_by_their_own_name_or_number_alone() {
     let twin = |given: &str, upn: &str| Child {
-        postcode: Some("S1 2AB".to_owned()),
+        postcode: Some("XX1 2AB".to_owned()),
         ..with_upn(child(given, "Kowalska", "2014-03-02"), upn)
     };
     let asked = |given: &str| Child { upn: None, ..twin(given, UPN) };

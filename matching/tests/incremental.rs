@@ -22,7 +22,7 @@ fn any_child() -> impl Strategy<Value = Child> {
     ));
     let upn = || name(&["Q801000005001", "G373000065432", "H83000000012T", "nothing"]);
     let nhs = name(&["9990000018", "9990000081"]);
-    let postcode = name(&["S1 2AB", "S1 2AC"]);
+    let postcode = name(&["XX1 2AB", "XX1 2AC"]);
     (
         given,
         family,

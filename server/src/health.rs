@@ -1,5 +1,6 @@
 //! What the operator's monitoring sees. No personal data: counts and codes of authorities.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cme_spec::directory::Freshness;
@@ -17,7 +18,10 @@ use crate::escalation::ChannelKind;
 use crate::node::Node;
 use crate::office::clocks;
 use crate::store::escalations::State;
-use crate::store::{Counts, StoreError, escalations, ledgers, officers, outbox, pairs};
+use crate::store::{Counts, StoreError, Tx, escalations, ledgers, officers, outbox, pairs};
+
+/// Ledgers that are read at one time.
+const LEDGERS_AT_ONCE: u32 = 500;
 
 /// Looks at a deployment.
 pub struct Health {
@@ -183,22 +187,21 @@ impl Health {
         issue.set(
             archive.newest().map_or(0, |issue| i64::try_from(issue.content().issue).unwrap_or(i64::MAX)),
         );
-        let now = self.node.now();
         for hosted in self.node.all_hosted() {
             let code = hosted.code;
+            let node = self.node.clone();
             let read = self.node.store().read(move |tx| {
-                let open = (ledgers::with_clocks(tx, code)?, ledgers::followed(tx, code)?);
-                Ok((ledgers::count_by_stage(tx, code)?, open, officers::count_refused(tx, code)?))
+                let overdue = overdue_of(tx, &node, code)?;
+                Ok((ledgers::count_by_stage(tx, code)?, overdue, officers::count_refused(tx, code)?))
             });
-            let (stages, (open, followed), stopped) = read.await?;
+            let (stages, run_out, stopped) = read.await?;
             recovery.count(&self.node, code).await?;
             refused_here.get_or_create(&AuthorityLabel { authority: code.to_string() }).set(stopped);
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);
             }
-            let running = open.iter().flat_map(|held| clocks(&self.node, held, &followed).due);
-            for clock in running.filter(|clock| clock.is_overdue(now)) {
-                overdue.get_or_create(&AuthorityLabel { authority: clock.owner.to_string() }).inc();
+            for (owner, count) in run_out.into_iter().filter(|(_, count)| *count > 0) {
+                overdue.get_or_create(&AuthorityLabel { authority: owner.to_string() }).inc_by(count);
             }
         }
         let (still, dead) = self.node.store().read(|tx| outbox::count(tx)).await?;
@@ -209,6 +212,25 @@ impl Health {
         prometheus_client::encoding::text::encode(&mut text, &registry)
             .map_err(|_| StoreError::Corrupt("metrics can't be written"))?;
         Ok(text)
+    }
+}
+
+/// Clocks that have run out in the ledgers of a hosted authority, by whose turn it is. It may have very many
+/// ledgers, so they are read a part at a time.
+fn overdue_of(
+    tx: &mut dyn Tx,
+    node: &Node,
+    code: AuthorityCode,
+) -> Result<BTreeMap<AuthorityCode, i64>, StoreError> {
+    let (now, followed) = (node.now(), ledgers::followed(tx, code)?);
+    let (mut counts, mut after) = (BTreeMap::new(), 0);
+    loop {
+        let part = ledgers::with_clocks_after(tx, code, after, LEDGERS_AT_ONCE)?;
+        let Some(last) = part.last() else { return Ok(counts) };
+        after = last.changed;
+        for clock in part.iter().flat_map(|held| clocks(node, held, &followed).due) {
+            *counts.entry(clock.owner).or_default() += i64::from(clock.is_overdue(now));
+        }
     }
 }
 

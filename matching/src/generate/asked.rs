@@ -22,6 +22,9 @@ pub(super) fn queries(people: &[Person], count: usize, whom: Whom, random: &mut 
         chosen.map(|(place, _)| place).collect()
     };
     let (known, unknown) = (places(true), places(false));
+    if known.is_empty() {
+        return Vec::new();
+    }
     let mut asked = Vec::with_capacity(count);
     for _ in 0..count {
         let mut own = random.split();

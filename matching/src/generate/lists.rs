@@ -11,11 +11,11 @@ const SURNAMES: &str = include_str!("../../data/generate/surnames.txt");
 const VARIANTS: &str = include_str!("../../data/generate/forename_variants.txt");
 const NICKNAMES: &str = include_str!("../../data/nicknames.txt");
 
-/// English postcode areas. Districts, sectors and units are invented, so many that few families share one.
-const AREAS: &str = "AL B BA BB BD BH BL BN BR BS CA CB CH CM CO CR CT CV CW DA DE DH DL DN DT DY E EN EX FY \
-    GL GU HA HD HG HP HR HU HX IG IP KT L LA LE LN LS LU M ME MK N NE NG NN NR NW OL OX PE PL PO PR RG RH RM \
-    S SE SG SK SL SM SN SO SP SR SS ST SW SY TA TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO";
-const DISTRICTS: usize = 5;
+/// Letters of postcode areas that no place has, and how many districts and sectors there are in each: so many that
+/// few families share a postcode.
+const AREA_FIRST: &[u8] = b"VXZ";
+const AREA_SECOND: &[u8] = b"ABCDFGHJKLMNPQRSTUVW";
+const DISTRICTS: usize = 9;
 const SECTORS: usize = 3;
 
 /// The first year of each column of counts after the first, which begins in 2006.
@@ -82,7 +82,6 @@ impl Weighted {
 struct Lists {
     forenames: HashMap<(&'static str, bool, usize), Weighted>,
     surnames: HashMap<&'static str, Weighted>,
-    areas: Vec<&'static str>,
     /// Other forms of a forename, nicknames and spellings, in small letters.
     forms: HashMap<&'static str, Vec<&'static str>>,
     /// Other spellings of a forename, in small letters.
@@ -98,7 +97,6 @@ impl Lists {
         let mut lists = Self {
             forenames: HashMap::new(),
             surnames: HashMap::new(),
-            areas: AREAS.split_whitespace().collect(),
             forms: HashMap::new(),
             spellings: HashMap::new(),
             rhymes: HashMap::new(),
@@ -171,12 +169,13 @@ pub(super) fn general_surname(random: &mut Random) -> &'static str {
     LISTS.surnames["general"].draw(random)
 }
 
-/// A postcode of a real area.
+/// A postcode of no place.
 pub(super) fn postcode(random: &mut Random) -> String {
     const LETTERS: &[u8] = b"ABDEFGHJLNPQRSTUWXYZ";
-    let (area, district) = (*random.pick::<&str>(&LISTS.areas), 1 + random.below(DISTRICTS));
-    let (one, two) = (*random.pick(LETTERS), *random.pick(LETTERS));
-    format!("{area}{district} {}{}{}", 1 + random.below(SECTORS), char::from(one), char::from(two))
+    let mut letter = |letters: &[u8]| char::from(*random.pick(letters));
+    let (area, unit) = ([letter(AREA_FIRST), letter(AREA_SECOND)], [letter(LETTERS), letter(LETTERS)]);
+    let (district, sector) = (1 + random.below(DISTRICTS), 1 + random.below(SECTORS));
+    format!("{}{}{district} {sector}{}{}", area[0], area[1], unit[0], unit[1])
 }
 
 /// Another form of a forename, a nickname for the most part.

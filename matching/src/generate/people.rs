@@ -226,17 +226,24 @@ fn with_letter(rest: &str) -> String {
     format!("{}{rest}", char::from(CHECK_LETTERS[sum % 23]))
 }
 
-/// Numbers that begin with 98 or 99, with their check digit where there is one.
+/// Numbers that begin with 999, as test numbers do. They have their check digit where there is one, and another last
+/// digit once the range is used up.
 fn nhs_number(place: usize) -> String {
-    // Scattered, so that neighbours have nothing in common; 7 is prime to the range.
-    let digits = format!("99{:07}", place.wrapping_mul(7_654_321) % 10_000_000);
+    const RANGE: usize = 1_000_000;
+    // Scattered, so that neighbours have nothing in common; the factor is prime to the range.
+    let digits = format!("999{:06}", place % RANGE * 654_321 % RANGE);
+    let last = (check_digit(&digits).unwrap_or(0) + place / RANGE) % 10;
+    format!("{digits}{last}")
+}
+
+/// The last digit that the nine before it ask for; none where no number is issued.
+fn check_digit(digits: &str) -> Option<usize> {
     let sum: usize =
         digits.bytes().enumerate().map(|(index, digit)| (10 - index) * usize::from(digit - b'0')).sum();
     match 11 - sum % 11 {
-        // No such number is issued; the child is given one of another range.
-        10 => format!("98{}0", &digits[2..9]),
-        11 => format!("{digits}0"),
-        check => format!("{digits}{check}"),
+        10 => None,
+        11 => Some(0),
+        check => Some(check),
     }
 }
 
@@ -271,10 +278,14 @@ mod tests {
     fn numbers_are_formed_and_each_is_given_once() {
         let numbers: std::collections::HashSet<String> = (0..100_000).map(upn).collect();
         assert_eq!(numbers.len(), 100_000);
-        assert!(numbers.iter().all(|upn| upn.len() == 13));
-        let numbers: std::collections::HashSet<String> = (0..100_000).map(nhs_number).collect();
-        assert_eq!(numbers.len(), 100_000);
-        assert!(numbers.iter().all(|number| number.len() == 10));
+        assert!(numbers.iter().all(|upn| upn.len() == 13 && &upn[4..8] == "0000"));
+        let places = || (0..100_000).chain(1_000_000..1_100_000);
+        let numbers: std::collections::HashSet<String> = places().map(nhs_number).collect();
+        assert_eq!(numbers.len(), 200_000);
+        assert!(numbers.iter().all(|number| number.len() == 10 && number.starts_with("999")));
+        let checked =
+            |number: &str| check_digit(&number[..9]).is_none_or(|digit| number.ends_with(&digit.to_string()));
+        assert!((0..100_000).all(|place| checked(&nhs_number(place))));
         assert_eq!(upn(1_001), with_letter("200000001001"));
     }
 }

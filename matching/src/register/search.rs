@@ -21,10 +21,11 @@ const ROWS_OF_KEY_MAX: usize = 2_000;
 /// Rows with which a key of the last stage is no longer asked: whoever agrees in a second fact has come before.
 const ROWS_OF_LAST_KEY_MAX: usize = 500;
 
-/// Rows of one key that are looked at, and rows after which a query asks for no further key. They end what a
-/// register of children who are all alike would cost, or a query that bears everybody's name; no other comes
-/// near.
+/// Rows of one key that are looked at, rows of heavy keys that a query looks at in all, and rows after which it
+/// asks for no further key. They end what a register of children who are all alike would cost, or a query that
+/// bears everybody's name; no other comes near.
 const ROWS_SCANNED_MAX: usize = 50_000;
+const ROWS_SCANNED_OF_QUERY_MAX: usize = 1_000_000;
 const ROWS_OF_QUERY_MAX: usize = 20_000;
 
 /// The stages, each with the evidence of the first candidate that makes it needless. Whoever comes by the date
@@ -111,14 +112,14 @@ impl Register {
             Comparer::new(&probe, &self.names, &self.table, number(self.len()), self.sharers(&keys));
         let mut best =
             Best { all: Heaviest::new(WEIGHED_AGAIN_MAX), identified: Heaviest::new(IDENTIFIED_MAX) };
-        let mut compared: Vec<Row> = Vec::new();
+        let (mut compared, mut scanned): (Vec<Row>, usize) = (Vec::new(), 0);
         let mut by_names: Vec<Row> = Vec::new();
         for (stage, settled_bits) in STAGES {
             if best.weight() >= self.register_bits() + settled_bits {
                 break;
             }
             let rows_max = ROWS_OF_QUERY_MAX.saturating_sub(compared.len());
-            let mut rows = self.gather(stage, &keys, &probe, rows_max);
+            let mut rows = self.gather(stage, &keys, &probe, rows_max, &mut scanned);
             if stage == Stage::Names {
                 by_names.clone_from(&rows);
             }
@@ -135,10 +136,11 @@ impl Register {
         }
         found.sort_by(Weighed::order);
         found.truncate(count);
-        let is_there = found.iter().any(|held| identifier_agrees(&held.comparison));
-        if let Some(kept) = identified.into_iter().next().filter(|_| !is_there) {
-            found.truncate(count.saturating_sub(1));
-            found.push(kept);
+        for kept in identified {
+            if found.iter().all(|held| held.row != kept.row) {
+                make_room(&mut found, count);
+                found.push(kept);
+            }
         }
         found
     }
@@ -226,10 +228,17 @@ impl Register {
 
     /// The rows that the keys of a stage bring, each once and in order; no further key is asked once there are
     /// so many.
-    fn gather(&self, stage: Stage, keys: &[(Kind, Key)], probe: &Probe, rows_max: usize) -> Vec<Row> {
+    fn gather(
+        &self,
+        stage: Stage,
+        keys: &[(Kind, Key)],
+        probe: &Probe,
+        rows_max: usize,
+        scanned: &mut usize,
+    ) -> Vec<Row> {
         let mut rows = Vec::new();
         for &(_, key) in keys.iter().filter(|(kind, _)| kind.stage() == stage) {
-            if rows.len() >= rows_max {
+            if rows.len() >= rows_max || *scanned >= ROWS_SCANNED_OF_QUERY_MAX {
                 break;
             }
             let before = rows.len();
@@ -243,6 +252,7 @@ impl Register {
             rows.extend(self.index.rows(key).take(ROWS_SCANNED_MAX));
             if rows.len() - before > ROWS_OF_KEY_MAX {
                 let heavy: Vec<Row> = rows.drain(before..).collect();
+                *scanned += heavy.len();
                 rows.extend(heavy.into_iter().filter(|&row| self.agrees_twice(row, probe)));
             }
         }
@@ -266,6 +276,15 @@ impl Register {
         let postcode = held.postcode().is_some() && held.postcode() == probe.postcode;
         let facts = [sound(held.given), sound(held.family), date, postcode];
         facts.into_iter().filter(|&agrees| agrees).count() >= 2
+    }
+}
+
+/// The last candidate goes whose identifier does not agree, unless it is the first of all.
+fn make_room(found: &mut Vec<Weighed>, count: usize) {
+    let yields = |held: &Weighed| !identifier_agrees(&held.comparison);
+    let last = found.iter().skip(1).rposition(yields);
+    if let Some(last) = last.filter(|_| found.len() >= count) {
+        found.remove(last + 1);
     }
 }
 
@@ -312,9 +331,15 @@ mod tests {
         let probe = Probe::new(query, &register.names);
         let keys = blocking::probe_keys(&probe);
         let stages = STAGES.iter().map(|(stage, _)| *stage);
-        let rows = stages.flat_map(|stage| register.gather(stage, &keys, &probe, ROWS_OF_QUERY_MAX));
+        let rows = stages.flat_map(|stage| register.gather(stage, &keys, &probe, ROWS_OF_QUERY_MAX, &mut 0));
         let rows: std::collections::BTreeSet<Row> = rows.collect();
         rows.into_iter().collect()
+    }
+
+    #[test]
+    fn a_register_prints_nothing_of_its_children() {
+        let register = register_of_namesakes(3);
+        assert_eq!(format!("{register:?}"), "Register(3 children)");
     }
 
     /// A register in which every name, date and pair of them is one heavy key.

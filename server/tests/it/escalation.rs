@@ -8,6 +8,7 @@ use std::time::{Duration, Instant as Moment};
 use cme_server::clock::Clock;
 use cme_server::config::Config;
 use cme_server::escalation::{self, Channel};
+use cme_server::health::Health;
 use cme_server::node::Node;
 use cme_server::office;
 use cme_server::store::{escalations, ledgers, officers};
@@ -134,6 +135,10 @@ impl Here {
         serde_json::to_value(all).unwrap()
     }
 
+    fn metrics(&self) -> String {
+        self.block_on(Health::new(self.node.clone()).metrics()).unwrap()
+    }
+
     fn code(&self) -> cme_spec::ids::AuthorityCode {
         self.node.all_hosted().next().unwrap().code
     }
@@ -192,7 +197,9 @@ fn a_clock_that_ran_out_is_told_once_over_each_channel_and_changes_nothing() {
     let before = (party.view(transfer).unwrap(), entries_of(&export));
     let here = Here::open(party);
     assert_eq!(here.look(), 0, "no clock has run out");
+    assert!(!here.metrics().contains("cme_overdue{"));
     here.pass_days(30);
+    assert!(here.metrics().contains("cme_overdue{authority=\"330\"} 2\n"), "{}", here.metrics());
     here.run_until("two clocks over two channels", || {
         relay.letters().len() == 2 && receiver.posts().len() == 2
     });

@@ -23,7 +23,7 @@ const SEEDS: u64 = 8;
 const OPS: usize = 120;
 
 /// What the seeds of every run of the test bring about.
-const FAULTS: [&str; 15] = [
+const FAULTS: [&str; 16] = [
     "request lost",
     "answer lost",
     "request repeated",
@@ -39,6 +39,7 @@ const FAULTS: [&str; 15] = [
     "disk full",
     "database busy",
     "clock wrong",
+    "stall",
 ];
 
 fn told(name: &str) -> Option<u64> {

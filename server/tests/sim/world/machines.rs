@@ -59,6 +59,7 @@ impl World {
     }
 
     async fn stall(&mut self, milliseconds: i64) -> String {
+        self.history.note_fault("stall");
         self.truth.fetch_add(milliseconds, Ordering::Relaxed);
         self.let_time_pass(0).await
     }

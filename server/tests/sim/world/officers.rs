@@ -3,6 +3,7 @@
 use cme_server::node::Node;
 use cme_server::office::{self, Decision, Link, OfferDecision, OfficeError, Resolution};
 use cme_server::store::ledgers::LedgerKey;
+use cme_server::store::outbox;
 use cme_spec::canonical::Json;
 use cme_spec::codes::ClockClass;
 use cme_spec::entry::EntryType;
@@ -126,9 +127,14 @@ impl World {
         let Some(letter) = index.map(|index| dead[index]) else { return "nothing was refused".to_owned() };
         let resolution = if again { Resolution::Retry } else { Resolution::Drop };
         let resolved = office::resolve(&node, by, letter.id, resolution).await;
-        // Whether a decision is given up that a dying machine was told to give up is not known.
-        let unsure = self.deployments[self.place_of(by)].faults.is_dead() || resolved.is_err();
-        if resolution == Resolution::Drop && (resolved.is_ok() || unsure) {
+        // Whether a decision is given up that a dying machine was told to give up is not known. One that was told as
+        // refused is given up only where its letter is gone: its commit took effect then.
+        let dead = self.deployments[self.place_of(by)].faults.is_dead();
+        let gone = || async {
+            let (id, store) = (letter.id, node.store());
+            store.read(move |tx| outbox::dead_letter(tx, by, id)).await.is_ok_and(|letter| letter.is_none())
+        };
+        if resolution == Resolution::Drop && (resolved.is_ok() || dead || gone().await) {
             self.history.note_dropped(by, letter.id);
         }
         match resolved {
