@@ -17,7 +17,7 @@ use cme_spec::receipt::Receipt;
 use crate::node::{Hosted, Node};
 use crate::peers;
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::{StoreError, Tx, judging, officers, outbox, pairs};
+use crate::store::{Question, StoreError, Tx, judging, officers, outbox, pairs};
 
 /// The two parties of an entry, as this deployment sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,11 @@ impl Incoming {
     pub fn key(&self) -> LedgerKey {
         let Parties { ours, theirs } = self.parties;
         LedgerKey { hosted: ours, counterparty: theirs, transfer: self.arrival.entry().header().transfer }
+    }
+
+    /// What judging it asks the store first.
+    pub fn questions(&self) -> Vec<Question> {
+        judging::questions(&self.key(), self.arrival.entry().header().id).into()
     }
 }
 

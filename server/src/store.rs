@@ -10,6 +10,7 @@
 //! transaction for each request (a tenth of the rate, measured), an async driver for the writer (the writer
 //! is one thread whatever the driver).
 
+mod ahead;
 pub mod deployment;
 pub mod directory;
 pub mod escalations;
@@ -33,6 +34,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use self::ahead::Ahead;
+pub use self::ahead::Question;
+
 /// Jobs that share one commit at most.
 pub const BATCH_JOBS_MAX: usize = 256;
 /// Jobs that wait at most; more callers wait to hand theirs in.
@@ -41,7 +45,7 @@ const QUEUE_JOBS_MAX: usize = 4_096;
 const READERS: usize = 2;
 
 /// A value of a column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// BIGINT.
     Integer(i64),
@@ -149,13 +153,22 @@ pub enum StoreError {
 pub trait Tx {
     /// Runs a statement; gives the number of rows it changed.
     fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError>;
-    /// Runs a statement whose count nobody asks for. An engine may keep it and send it with what comes next; what
-    /// goes wrong is told by a later call then, at the latest by the commit.
+    /// Runs a statement whose count nobody asks for, and which touches no rows but those that its parameters name.
+    /// An engine may keep it and send it with what comes next; what goes wrong is told by a later call then, at
+    /// the latest by the commit.
     fn change(&mut self, sql: &'static str, parameters: &[Value]) -> Result<(), StoreError> {
         self.exec(sql, parameters).map(|_| ())
     }
     /// Runs a query.
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+    /// Runs queries of which none needs another's answer; the answers are in their order.
+    fn rows_of_each(&mut self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
+        questions.iter().map(|question| self.rows(question.sql, &question.parameters)).collect()
+    }
+    /// Whether each call is a way to a server and back, so that many questions are better asked at once.
+    fn is_far(&self) -> bool {
+        false
+    }
 }
 
 /// A closure over a transaction.
@@ -189,6 +202,8 @@ type Run = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
 
 struct Job {
     run: Run,
+    /// What it will ask first.
+    asks: Vec<Question>,
     done: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
@@ -267,7 +282,17 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        send(self.0.writer.as_ref(), job).await
+        send(self.0.writer.as_ref(), Vec::new(), job).await
+    }
+
+    /// The same for a job that is known to ask these questions: an engine that is far away is asked those of
+    /// all jobs of a batch at once.
+    pub async fn write_asking<T, F>(&self, asks: Vec<Question>, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+    {
+        send(self.0.writer.as_ref(), asks, job).await
     }
 
     /// Runs a job on one snapshot, beside the writer.
@@ -276,7 +301,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        send(self.0.readers.as_ref(), job).await
+        send(self.0.readers.as_ref(), Vec::new(), job).await
     }
 }
 
@@ -295,7 +320,7 @@ impl Drop for Inner {
     }
 }
 
-async fn send<T, F>(to: Option<&Sender<Job>>, job: F) -> Result<T, StoreError>
+async fn send<T, F>(to: Option<&Sender<Job>>, asks: Vec<Question>, job: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
     F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
@@ -305,6 +330,7 @@ where
     let (answer, told) = tokio::sync::oneshot::channel();
     let filled = Arc::clone(&slot);
     let job = Job {
+        asks,
         run: Box::new(move |tx| {
             let value = job(tx)?;
             *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
@@ -369,7 +395,10 @@ fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {
 
 /// All of these jobs in one transaction, or none.
 fn commit(engine: &mut dyn Engine, jobs: &mut [Job], tally: &Tally) -> Result<(), StoreError> {
-    engine.write(&mut |tx| jobs.iter_mut().try_for_each(|job| run(job, tx)))?;
+    engine.write(&mut |tx| {
+        let mut tx = Ahead::ask(tx, jobs.iter().flat_map(|job| &job.asks))?;
+        jobs.iter_mut().try_for_each(|job| run(job, &mut tx))
+    })?;
     tally.commits.fetch_add(1, Ordering::Relaxed);
     tally.jobs.fetch_add(jobs.len() as u64, Ordering::Relaxed);
     Ok(())

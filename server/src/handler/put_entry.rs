@@ -30,7 +30,7 @@ pub(crate) async fn put_entry(
     let told = match Incoming::sent(&caller.node, entry, parties, caller.archive.clone()) {
         Ok(incoming) => {
             let incoming = incoming.told(caller.told());
-            caller.node.store().write(move |tx| arrive(tx, &incoming)).await?
+            caller.node.store().write_asking(incoming.questions(), move |tx| arrive(tx, &incoming)).await?
         }
         Err(problem) => Answer::Refused(problem),
     };

@@ -11,7 +11,7 @@ use cme_spec::instant::{EntryId, TransferId};
 use cme_spec::ledger::Ledger;
 use cme_spec::receipt::{Head, Receipt};
 
-use super::{Row, StoreError, Tx, Value};
+use super::{Question, Row, StoreError, Tx, Value};
 
 /// Names a ledger among all that a deployment holds: whose copy, shared with whom, which transfer.
 ///
@@ -55,11 +55,21 @@ fn all_held(rows: &[Row]) -> Result<Vec<Held>, StoreError> {
     rows.iter().map(held).collect()
 }
 
+const ONE: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
+                   WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
+
 /// The ledger of that key.
 pub fn find(tx: &mut dyn Tx, key: &LedgerKey) -> Result<Option<Held>, StoreError> {
-    const SQL: &str = "SELECT hosted, counterparty, transfer, state, forked, changed FROM ledger \
-                       WHERE hosted = ?1 AND counterparty = ?2 AND transfer = ?3";
-    tx.rows(SQL, &key.values())?.first().map(held).transpose()
+    found(&tx.rows(ONE, &key.values())?)
+}
+
+/// What [`found`] reads the answer to.
+pub(super) fn question(key: &LedgerKey) -> Question {
+    Question::new(ONE, key.values()).about(key.transfer.to_string())
+}
+
+pub(super) fn found(rows: &[Row]) -> Result<Option<Held>, StoreError> {
+    rows.first().map(held).transpose()
 }
 
 /// Every ledger of that transfer, whoever holds it here.

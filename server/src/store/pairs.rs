@@ -7,7 +7,7 @@ use cme_spec::instant::{Instant, TransferId};
 use cme_spec::pair::Pair;
 
 use super::ledgers::LedgerKey;
-use super::{Row, StoreError, Tx, Value};
+use super::{Question, Row, StoreError, Tx, Value};
 
 /// A pair as it is stored.
 #[derive(Clone, Debug)]
@@ -38,11 +38,21 @@ fn pair(row: &Row, first: usize) -> Result<Pair, StoreError> {
     Ok(Pair::stored(at(0)?, (at(1)?, at(2)?), (at(3)?, at(4)?)))
 }
 
+const ONE: &str = "SELECT own, seen, read_under, doubts, settled FROM pair \
+                   WHERE hosted = ?1 AND counterparty = ?2";
+
 /// What is known of a peer; a peer never met is as by default.
 pub fn find(tx: &mut dyn Tx, hosted: AuthorityCode, counterparty: AuthorityCode) -> Result<Pair, StoreError> {
-    const SQL: &str = "SELECT own, seen, read_under, doubts, settled FROM pair \
-                       WHERE hosted = ?1 AND counterparty = ?2";
-    let rows = tx.rows(SQL, &[hosted.as_ref().into(), counterparty.as_ref().into()])?;
+    found(&tx.rows(ONE, &[hosted.as_ref().into(), counterparty.as_ref().into()])?)
+}
+
+/// What [`found`] reads the answer to.
+pub(super) fn question(hosted: AuthorityCode, counterparty: AuthorityCode) -> Question {
+    // Pairs are never written by a change that may wait.
+    Question::new(ONE, [hosted.as_ref().into(), counterparty.as_ref().into()])
+}
+
+pub(super) fn found(rows: &[Row]) -> Result<Pair, StoreError> {
     rows.first().map_or(Ok(Pair::default()), |row| pair(row, 0))
 }
 

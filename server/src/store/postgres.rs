@@ -24,7 +24,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::link::Link;
-use super::{Database, Engine, JobFn, Row, Store, StoreError, Tx, Value};
+use super::{Database, Engine, JobFn, Question, Row, Store, StoreError, Tx, Value};
 
 /// Begins the one writer's transaction, under the lock that it holds. Its number stays for ever: versions take
 /// turns by it.
@@ -172,6 +172,15 @@ impl Tx for Link {
 
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         self.rows(sql, parameters)?.iter().map(row).collect()
+    }
+
+    fn rows_of_each(&mut self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
+        let read = |rows: Vec<_>| rows.iter().map(row).collect();
+        self.rows_of_each(questions)?.into_iter().map(read).collect()
+    }
+
+    fn is_far(&self) -> bool {
+        true
     }
 }
 

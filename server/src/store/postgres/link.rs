@@ -7,17 +7,18 @@ use std::collections::HashMap;
 use std::task::Poll;
 
 use futures_util::future::LocalBoxFuture;
+use futures_util::future::try_join_all;
 use futures_util::poll;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::{StoreError, Value};
+use super::super::{Question, StoreError, Value};
 use super::fault;
 
 /// Changes that wait to be sent, at most.
-const CHANGES_MAX: usize = 64;
+const CHANGES_MAX: usize = 2 * super::super::BATCH_JOBS_MAX;
 
 /// A connection and what was prepared on it.
 pub(super) struct Link {
@@ -107,6 +108,21 @@ impl Link {
         let statement = self.prepare(sql)?;
         let (changes, parameters) = (std::mem::take(&mut self.changes), bound(parameters));
         let sent = in_turn(&self.client, &changes, self.client.query(&statement, &parameters));
+        self.runtime.block_on(sent).map_err(fault)
+    }
+}
+
+impl Link {
+    /// Each question's rows; all are asked before the first is answered.
+    pub(super) fn rows_of_each(&mut self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
+        let statements: Vec<Statement> =
+            questions.iter().map(|question| self.prepare(question.sql)).collect::<Result<_, _>>()?;
+        let changes = std::mem::take(&mut self.changes);
+        let client = &self.client;
+        let asked = statements.iter().zip(questions).map(|(statement, question)| async move {
+            client.query(statement, &bound(&question.parameters)).await
+        });
+        let sent = in_turn(client, &changes, try_join_all(asked));
         self.runtime.block_on(sent).map_err(fault)
     }
 }

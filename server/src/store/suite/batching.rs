@@ -1,0 +1,110 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::Sender;
+use tokio::task::JoinHandle;
+
+use super::super::{Question, Store, StoreError, Tx};
+use super::Fixture;
+
+/// Jobs of a batch in these tests.
+const JOBS: i64 = 50;
+const COUNT: &str = "SELECT COUNT(*) FROM directory_issue";
+const INSERT: &str = "INSERT INTO directory_issue (issue, document) VALUES (?1, ?2)";
+
+/// A writer that one job holds back until it is let go.
+struct HeldBack {
+    job: JoinHandle<Result<(), StoreError>>,
+    let_go: Sender<()>,
+}
+
+impl HeldBack {
+    async fn begin(store: &Store) -> Self {
+        let (let_go, gone) = crossbeam_channel::bounded(1);
+        let (begun, has_begun) = crossbeam_channel::bounded(1);
+        let store = store.clone();
+        let job = tokio::spawn(async move {
+            let job = store.write(move |_| {
+                let _ = begun.send(());
+                let _ = gone.recv();
+                Ok(())
+            });
+            job.await
+        });
+        tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
+        Self { job, let_go }
+    }
+
+    /// All jobs wait; then the writer goes on.
+    async fn release(self, store: &Store) {
+        while store.0.writer.as_ref().unwrap().len() < usize::try_from(JOBS).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        // Nobody else can see a row before the batch is committed.
+        assert_eq!(count(store).await, 0);
+        self.let_go.send(()).unwrap();
+        self.job.await.unwrap().unwrap();
+    }
+}
+
+async fn count(store: &Store) -> i64 {
+    store.read(|tx| tx.rows(COUNT, &[])?[0].integer(0)).await.unwrap()
+}
+
+async fn in_order(jobs: Vec<JoinHandle<Result<i64, StoreError>>>) -> Vec<i64> {
+    let mut seen = Vec::new();
+    for job in jobs {
+        seen.push(job.await.unwrap().unwrap());
+    }
+    seen.sort_unstable();
+    seen
+}
+
+pub(crate) async fn jobs_that_wait_share_a_commit(fixture: &impl Fixture) {
+    let (store, runs) = (fixture.open(), Arc::new(AtomicU64::new(0)));
+    let held = HeldBack::begin(&store).await;
+    let insert = |number: i64| {
+        let (store, runs) = (store.clone(), Arc::clone(&runs));
+        tokio::spawn(async move {
+            let job = store.write(move |tx| {
+                let before = tx.rows(COUNT, &[])?[0].integer(0)?;
+                tx.exec(INSERT, &[number.into(), "{}".into()])?;
+                runs.fetch_add(1, Ordering::SeqCst);
+                Ok(before)
+            });
+            job.await
+        })
+    };
+    let waiting: Vec<_> = (0..JOBS).map(insert).collect();
+    held.release(&store).await;
+    assert_eq!(in_order(waiting).await, (0..JOBS).collect::<Vec<_>>(), "each job saw those before it");
+    assert_eq!((runs.load(Ordering::SeqCst), count(&store).await), (50, JOBS));
+}
+
+pub(crate) async fn jobs_of_a_batch_see_what_those_before_them_changed(fixture: &impl Fixture) {
+    const OF_KIND: &str = "SELECT COUNT(*) FROM directory_issue WHERE document = ?1";
+    let store = fixture.open();
+    let held = HeldBack::begin(&store).await;
+    // Two kinds of row, and what each job asks is known before any of them runs.
+    let kind = |number: i64| if number % 2 == 0 { "even" } else { "odd" };
+    let of_kind = |kind: &str| Question::new(OF_KIND, [kind.into()]).about(kind);
+    let insert = |number: i64| {
+        let (store, kind, question) = (store.clone(), kind(number), of_kind(kind(number)));
+        tokio::spawn(async move {
+            let asks = vec![question.clone()];
+            let job = store.write_asking(asks, move |tx| {
+                let before = tx.rows_of_each(std::slice::from_ref(&question))?[0][0].integer(0)?;
+                tx.change(INSERT, &[number.into(), kind.into()])?;
+                Ok(before)
+            });
+            job.await
+        })
+    };
+    let (even, odd): (Vec<_>, Vec<_>) =
+        (0..JOBS).map(|number| (number, insert(number))).partition(|(number, _)| number % 2 == 0);
+    held.release(&store).await;
+    for jobs in [even, odd] {
+        let jobs = jobs.into_iter().map(|(_, job)| job).collect();
+        assert_eq!(in_order(jobs).await, (0..JOBS / 2).collect::<Vec<_>>());
+    }
+}
