@@ -140,9 +140,10 @@ impl PostgresEngine {
         Err(StoreError::InUse)
     }
 
-    fn within(&mut self, begin: &str, job: JobFn<'_>) -> Result<(), StoreError> {
+    fn within(&mut self, begin: &'static str, job: JobFn<'_>) -> Result<(), StoreError> {
         let link = self.link()?;
-        let done = link.run(begin).and_then(|()| job(link)).and_then(|()| link.commit());
+        link.begin(begin);
+        let done = job(link).and_then(|()| link.commit());
         if done.is_err() && link.roll_back().is_err() && !self.alone {
             // Whatever it was in the middle of ends with it.
             self.link = None;

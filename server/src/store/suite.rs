@@ -5,8 +5,7 @@ mod batching;
 mod escalations;
 mod leasing;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 
 use cme_spec::entry::{Entry, EntryType as E};
 use cme_spec::example::{Story, code, instant};

@@ -25,6 +25,8 @@ pub(super) struct Link {
     runtime: Runtime,
     client: Client,
     statements: HashMap<&'static str, Statement>,
+    /// What begins this transaction, while it is not sent.
+    begin: Option<&'static str>,
     /// Of this transaction, in order.
     changes: Vec<(Statement, Vec<Value>)>,
 }
@@ -46,7 +48,7 @@ impl Link {
             }
         });
         let client = client.map_err(fault)?;
-        Ok(Self { runtime, client, statements: HashMap::new(), changes: Vec::new() })
+        Ok(Self { runtime, client, statements: HashMap::new(), begin: None, changes: Vec::new() })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -64,16 +66,32 @@ impl Link {
         row.and_then(|row| row.try_get(0)).map_err(fault)
     }
 
+    /// A transaction begins with this: together with its first question, or alone before its first statement,
+    /// which must not run without it.
+    pub(super) fn begin(&mut self, sql: &'static str) {
+        self.begin = Some(sql);
+    }
+
+    fn begun(&mut self) -> Result<(), StoreError> {
+        self.begin.take().map_or(Ok(()), |sql| self.run(sql))
+    }
+
     /// The transaction ends, with all its changes.
     pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        if self.begin.take().is_some() {
+            return Ok(());
+        }
         let changes = std::mem::take(&mut self.changes);
-        let sent = in_turn(&self.client, &changes, self.client.batch_execute("COMMIT"));
+        let sent = in_turn(&self.client, None, &changes, self.client.batch_execute("COMMIT"));
         self.runtime.block_on(sent).map_err(fault)
     }
 
     /// The transaction ends, as if it had never been.
     pub(super) fn roll_back(&mut self) -> Result<(), StoreError> {
         self.changes.clear();
+        if self.begin.take().is_some() {
+            return Ok(());
+        }
         self.run("ROLLBACK")
     }
 
@@ -92,22 +110,25 @@ impl Link {
         if self.changes.len() >= CHANGES_MAX {
             return self.exec(sql, parameters).map(|_| ());
         }
+        self.begun()?;
         let statement = self.prepare(sql)?;
         self.changes.push((statement, parameters.to_vec()));
         Ok(())
     }
 
     pub(super) fn exec(&mut self, sql: &'static str, parameters: &[Value]) -> Result<u64, StoreError> {
+        self.begun()?;
         let statement = self.prepare(sql)?;
         let (changes, parameters) = (std::mem::take(&mut self.changes), bound(parameters));
-        let sent = in_turn(&self.client, &changes, self.client.execute(&statement, &parameters));
+        let sent = in_turn(&self.client, None, &changes, self.client.execute(&statement, &parameters));
         self.runtime.block_on(sent).map_err(fault)
     }
 
     pub(super) fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         let statement = self.prepare(sql)?;
-        let (changes, parameters) = (std::mem::take(&mut self.changes), bound(parameters));
-        let sent = in_turn(&self.client, &changes, self.client.query(&statement, &parameters));
+        let (begin, changes) = (self.begin.take(), std::mem::take(&mut self.changes));
+        let parameters = bound(parameters);
+        let sent = in_turn(&self.client, begin, &changes, self.client.query(&statement, &parameters));
         self.runtime.block_on(sent).map_err(fault)
     }
 }
@@ -117,12 +138,12 @@ impl Link {
     pub(super) fn rows_of_each(&mut self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
         let statements: Vec<Statement> =
             questions.iter().map(|question| self.prepare(question.sql)).collect::<Result<_, _>>()?;
-        let changes = std::mem::take(&mut self.changes);
+        let (begin, changes) = (self.begin.take(), std::mem::take(&mut self.changes));
         let client = &self.client;
         let asked = statements.iter().zip(questions).map(|(statement, question)| async move {
             client.query(statement, &bound(&question.parameters)).await
         });
-        let sent = in_turn(client, &changes, try_join_all(asked));
+        let sent = in_turn(client, begin, &changes, try_join_all(asked));
         self.runtime.block_on(sent).map_err(fault)
     }
 }
@@ -131,27 +152,30 @@ fn bound(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
-/// Sends the changes and then the last request, each without waiting for the answer to the one before; the
-/// first that fails is what is told.
+/// Sends what begins the transaction, the changes and then the last request, each without waiting for the answer to
+/// the one before; the first that fails is what is told. Where a transaction begins, what follows only reads.
 async fn in_turn<T>(
     client: &Client,
+    begin: Option<&'static str>,
     changes: &[(Statement, Vec<Value>)],
     last: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let mut under_way: Vec<LocalBoxFuture<'_, Result<u64, Error>>> = Vec::new();
-    for (statement, values) in changes {
+    let begin = begin.map(|sql| -> LocalBoxFuture<'_, _> { Box::pin(client.batch_execute(sql)) });
+    let changes = changes.iter().map(|(statement, values)| -> LocalBoxFuture<'_, _> {
+        Box::pin(async move { client.execute(statement, &bound(values)).await.map(|_| ()) })
+    });
+    let mut under_way: Vec<LocalBoxFuture<'_, Result<(), Error>>> = Vec::new();
+    for mut request in begin.into_iter().chain(changes) {
         // A request is sent when it is looked at first.
-        let mut change: LocalBoxFuture<'_, _> =
-            Box::pin(async move { client.execute(statement, &bound(values)).await });
-        match poll!(change.as_mut()) {
-            Poll::Ready(done) => drop(done?),
-            Poll::Pending => under_way.push(change),
+        match poll!(request.as_mut()) {
+            Poll::Ready(done) => done?,
+            Poll::Pending => under_way.push(request),
         }
     }
     let mut last = std::pin::pin!(last);
     let answer = poll!(last.as_mut());
-    for change in under_way {
-        change.await?;
+    for request in under_way {
+        request.await?;
     }
     match answer {
         Poll::Ready(answer) => answer,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Sender;
 use tokio::task::JoinHandle;
 
-use super::super::{Question, Store, StoreError, Tx};
+use super::super::{Question, Store, StoreError};
 use super::Fixture;
 
 /// Jobs of a batch in these tests.
