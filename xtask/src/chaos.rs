@@ -134,10 +134,10 @@ pub(crate) fn run(tree: &Tree, chaos: &Chaos) -> Result<ExitCode, Trouble> {
     say("healing");
     let healing = Instant::now();
     world.heal()?;
-    let at_rest = judge::wait_for_rest(&world)?;
+    let restless = judge::wait_for_rest(&world)?;
     let seconds_to_heal = healing.elapsed().as_secs();
-    say(&format!("at rest: {at_rest}, after {seconds_to_heal} s; judging"));
-    let verdict = judge::judge(&world, &mut acts, at_rest)?;
+    say(&format!("{} things on their way after {seconds_to_heal} s; judging", restless.len()));
+    let verdict = judge::judge(&world, &mut acts, restless)?;
     let report = report(chaos, chosen, (verdict, counts, nobody), &acts, seconds_to_heal);
     let text = serde_json::to_string(&report).map_err(|error| Trouble::Chaos(error.to_string()))?;
     writeln!(std::io::stdout(), "{text}")?;

@@ -19,6 +19,9 @@ use crate::Trouble;
 /// Longest wait until nothing is on its way any more.
 const REST_WITHIN: Duration = Duration::from_mins(3);
 
+/// Things not at rest that are named.
+const RESTLESS_SHOWN_MAX: usize = 20;
+
 /// Lost entries that are named.
 const LOST_SHOWN_MAX: usize = 20;
 
@@ -46,6 +49,8 @@ pub(super) struct Verdict {
     lost_entries: Vec<String>,
     /// Whether the servers came to rest.
     pub(super) at_rest: bool,
+    /// What was still on its way, or in the way, if they did not: lists as `office list` gives them.
+    restless: Vec<String>,
 }
 
 /// Looks again and again whether both parties of a ledger hold the other for responsible.
@@ -103,22 +108,24 @@ fn responsible(list: &Value) -> HashMap<String, String> {
     transfers.filter_map(|view| Some((text(&view["transfer"])?, text(&view["responsible"])?))).collect()
 }
 
-/// Waits until no entry is on its way and every pair is level.
-pub(super) fn wait_for_rest(world: &World) -> Result<bool, Trouble> {
+/// Waits until no entry is on its way and every pair is level; gives what still was, when it waited long enough.
+pub(super) fn wait_for_rest(world: &World) -> Result<Vec<String>, Trouble> {
     let begun = Instant::now();
-    while begun.elapsed() < REST_WITHIN {
-        let mut busy = false;
+    loop {
+        let mut restless = Vec::new();
         for authority in &world.authorities {
             let list = world.list(authority)?;
-            let empty = |name: &str| list[name].as_array().is_none_or(Vec::is_empty);
-            busy |= !["outbox", "proposed", "peers"].into_iter().all(empty);
+            for name in ["outbox", "proposed", "peers"] {
+                let items = list[name].as_array().into_iter().flatten();
+                restless.extend(items.map(|item| format!("{} of {}: {item}", name, authority.code)));
+            }
         }
-        if !busy {
-            return Ok(true);
+        if restless.is_empty() || begun.elapsed() >= REST_WITHIN {
+            restless.truncate(RESTLESS_SHOWN_MAX);
+            return Ok(restless);
         }
         std::thread::sleep(Duration::from_millis(300));
     }
-    Ok(false)
 }
 
 /// One authority's copies, by transfer.
@@ -131,13 +138,13 @@ struct Copies {
 }
 
 /// Reads every copy and counts. Marks in `acts` nothing; what was lost with a disk is marked there already.
-pub(super) fn judge(world: &World, acts: &mut Acts, at_rest: bool) -> Result<Verdict, Trouble> {
+pub(super) fn judge(world: &World, acts: &mut Acts, restless: Vec<String>) -> Result<Verdict, Trouble> {
     let directory = directory(world)?;
     let mut copies = HashMap::new();
     for authority in &world.authorities {
         copies.insert(authority.code, read(world, authority, &directory)?);
     }
-    let mut verdict = Verdict { at_rest, ..Verdict::default() };
+    let mut verdict = Verdict { at_rest: restless.is_empty(), restless, ..Verdict::default() };
     let mut transfers: BTreeMap<&String, Vec<&Vec<Value>>> = BTreeMap::new();
     for copy in copies.values() {
         verdict.not_verified += copy.not_verified;
