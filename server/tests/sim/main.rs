@@ -11,6 +11,7 @@ mod invariants;
 mod network;
 mod noticed;
 mod op;
+mod restored;
 mod run;
 mod timers;
 mod wire;

@@ -37,7 +37,7 @@ fn may_be_followed(copy: &Copy) -> bool {
 }
 
 impl World {
-    pub(super) fn officers_node(&self, by: AuthorityCode) -> Option<Node> {
+    pub(crate) fn officers_node(&self, by: AuthorityCode) -> Option<Node> {
         self.deployments[self.place_of(by)].running.as_ref().map(|running| running.node.clone())
     }
 
