@@ -26,7 +26,7 @@ const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
          let result = engine.write(&mut |tx| {\n            \
          run(&mut job, tx)?;\n            \
          if let Some(done) = done.take() { done(Ok(())); }\n            \
-         std::thread::sleep(std::time::Duration::from_millis(30));\n            \
+         std::thread::sleep(std::time::Duration::from_millis(10));\n            \
          Ok(())\n        });\n        \
          if let Some(done) = done.take() { done(result); }\n    }\n}\n\n\
          fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
