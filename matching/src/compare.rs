@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::names::{Names, Role, TokenId};
 use crate::probe::Probe;
-use crate::rows::{Extras, Stored};
+use crate::rows::{Extras, Having, Stored};
 use crate::weights::{FIELDS, Field, Level, Table, narrow};
 use name::NameMatch;
 
@@ -42,27 +42,30 @@ pub(crate) struct Sharers {
 /// Children that a frequency measured here has to outweigh: with fewer, the average frequency counts.
 const AVERAGE_CHILDREN: f32 = 500.0;
 
+/// What rarity is counted among.
+pub(crate) struct Counts<'a> {
+    /// All children of the register.
+    pub(crate) children: u32,
+    /// Those who have a value, by field.
+    pub(crate) having: &'a Having,
+    /// Those who share the query's values.
+    pub(crate) sharers: Sharers,
+}
+
 /// Compares one query with many children.
 pub(crate) struct Comparer<'a> {
     probe: &'a Probe,
     names: &'a Names,
     table: &'a Table,
-    children: u32,
-    sharers: Sharers,
+    counts: Counts<'a>,
     /// Tokens of the query beside tokens of the register, whose letters were once compared: many children of
     /// one block bear one name.
     spelt: RefCell<HashMap<(usize, TokenId, Role), Level>>,
 }
 
 impl<'a> Comparer<'a> {
-    pub(crate) fn new(
-        probe: &'a Probe,
-        names: &'a Names,
-        table: &'a Table,
-        children: u32,
-        sharers: Sharers,
-    ) -> Self {
-        Self { probe, names, table, children, sharers, spelt: RefCell::default() }
+    pub(crate) fn new(probe: &'a Probe, names: &'a Names, table: &'a Table, counts: Counts<'a>) -> Self {
+        Self { probe, names, table, counts, spelt: RefCell::default() }
     }
 
     /// The comparison with a child of the register.
@@ -93,7 +96,7 @@ impl<'a> Comparer<'a> {
             (one, other) => plain(one, other, |one, other| one == other),
         };
         for (field, sharers) in
-            [(Field::DateOfBirth, self.sharers.date), (Field::Postcode, self.sharers.postcode)]
+            [(Field::DateOfBirth, self.counts.sharers.date), (Field::Postcode, self.counts.sharers.postcode)]
         {
             if levels[field as usize] == Level::Exact {
                 rarity[field as usize] = self.rarity(field, sharers);
@@ -114,7 +117,8 @@ impl<'a> Comparer<'a> {
 
     fn frequency(&self, field: Field, sharers: u32) -> f32 {
         let average = self.table.exact_u(field);
-        (real(sharers) + AVERAGE_CHILDREN * average) / (real(self.children) + AVERAGE_CHILDREN)
+        let having = real(self.counts.having.of(field));
+        (real(sharers) + AVERAGE_CHILDREN * average) / (having + AVERAGE_CHILDREN)
     }
 
     /// What the full name weighs less, because `bearers` children here bear both names, more than chance
@@ -123,7 +127,7 @@ impl<'a> Comparer<'a> {
         let of = |phrase, role: Role| self.names.joined(phrase).children[role as usize];
         let given = self.frequency(Field::GivenName, of(row.given, Role::Given));
         let family = self.frequency(Field::FamilyName, of(row.family, Role::Family));
-        let expected = given * family * real(self.children);
+        let expected = given * family * real(self.counts.children);
         let others = real(bearers.saturating_sub(1));
         ((expected + 0.5) / (others + 0.5)).log2().min(0.0)
     }

@@ -9,11 +9,11 @@ use std::fmt;
 use crate::answer::ChildId;
 use crate::blocking;
 use crate::child::Child;
-use crate::compare::{Comparer, Comparison, Levels, Sharers};
+use crate::compare::{Comparer, Comparison, Counts, Levels, Sharers};
 use crate::index::{Index, Row};
 use crate::names::{Names, number};
 use crate::probe::Probe;
-use crate::rows::{Extras, Stored};
+use crate::rows::{Extras, Having, Stored};
 use crate::weights::{Field, Table, Weights, WeightsError};
 
 /// The children an authority knows, with every way to find them.
@@ -28,6 +28,7 @@ pub struct Register {
     extras: HashMap<Row, Box<Extras>>,
     row_of: HashMap<u64, Row>,
     names: Names,
+    having: Having,
     index: Index,
     table: Table,
 }
@@ -61,6 +62,7 @@ impl Register {
             extras: HashMap::new(),
             row_of: HashMap::new(),
             names: Names::default(),
+            having: Having::default(),
             index: Index::default(),
             table: Table::new(weights)?,
         })
@@ -160,7 +162,8 @@ impl Register {
         let row = *self.row_of.get(&id.0)?;
         let probe = Probe::new(query, &self.names);
         let children = number(self.len());
-        let comparer = Comparer::new(&probe, &self.names, &self.table, children, Sharers::default());
+        let counts = Counts { children, having: &self.having, sharers: Sharers::default() };
+        let comparer = Comparer::new(&probe, &self.names, &self.table, counts);
         Some(comparer.compare(self.row(row), self.extras_of(row)).levels)
     }
 
@@ -179,6 +182,7 @@ impl Register {
 
     fn put_row(&mut self, id: ChildId, child: &Child) -> Row {
         let (stored, extras) = Stored::new(id.0, child, &mut self.names);
+        self.having.count(&stored, true);
         let row = if let Some(row) = self.free.pop() {
             self.rows[row as usize] = stored;
             row
@@ -204,6 +208,7 @@ impl Register {
         }
         let stored = *self.row(row);
         stored.count(&mut self.names, false);
+        self.having.count(&stored, false);
         self.extras.remove(&row);
         self.free.push(row);
         true

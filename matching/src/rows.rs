@@ -4,6 +4,7 @@ use crate::child::{Child, PartialDate, Sex};
 use crate::identifier::{NhsNumber, Postcode, Upn};
 use crate::names::{Names, PhraseId, Role};
 use crate::probe::{former_upns, other_names};
+use crate::weights::{FIELDS, Field};
 
 /// What a register holds of one child; what few children have is in [`Extras`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,32 @@ impl Stored {
             2 => Some(Sex::Male),
             _ => None,
         }
+    }
+}
+
+/// How many children have a value at all, by field: how rare a value is, is told among them alone.
+#[derive(Default)]
+pub(crate) struct Having([u32; FIELDS]);
+
+impl Having {
+    /// Counts the child, or takes it out of the count.
+    pub(crate) fn count(&mut self, row: &Stored, held: bool) {
+        let has = [
+            (Field::GivenName, row.given > 0),
+            (Field::MiddleNames, row.middle > 0),
+            (Field::FamilyName, row.family > 0),
+            (Field::DateOfBirth, row.date().is_some()),
+            (Field::Postcode, row.postcode().is_some()),
+        ];
+        for (field, _) in has.into_iter().filter(|(_, has)| *has) {
+            let count = &mut self.0[field as usize];
+            *count = if held { *count + 1 } else { count.saturating_sub(1) };
+        }
+    }
+
+    /// Of a field whose values have a rarity.
+    pub(crate) const fn of(&self, field: Field) -> u32 {
+        self.0[field as usize]
     }
 }
 

@@ -310,3 +310,27 @@ fn a_spelling_of_its_own_is_the_same_name_and_an_established_one_may_be_a_twins(
     let asked = child("Holly", "Kowalska", "2014-03-02");
     assert_eq!(decision(&held, &asked), (Decision::Possible, Reason::GivenNameUndecided));
 }
+
+#[test]
+fn a_value_is_as_rare_as_it_is_among_those_who_have_one() {
+    let asked = |number: u64, postcode: bool| Child {
+        postcode: postcode.then(|| format!("XX{} {}AB", 1 + number / 10 % 10, number % 10)),
+        ..child(
+            &format!("Q{}", SYLLABLES[usize::try_from(number % 14).expect("small")]),
+            &format!("X{number}"),
+            "2014-03-02",
+        )
+    };
+    let bits = |without: u64| {
+        let mut register = Register::new(&Weights::shipped()).expect("the shipped weights are complete");
+        for number in 0..1_000 + without {
+            register.insert(ChildId(number), &asked(number, number < 1_000));
+        }
+        let answer = register.find(&asked(0, true));
+        assert_eq!(answer.candidates[0].id, ChildId(0));
+        let fields = &answer.candidates[0].fields;
+        fields.iter().find(|weighed| weighed.field == Field::Postcode).expect("it agrees").bits
+    };
+    // Children without a postcode say nothing about how many share one.
+    assert!((bits(0) - bits(9_000)).abs() < 0.05, "{} and {}", bits(0), bits(9_000));
+}

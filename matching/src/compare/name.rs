@@ -132,7 +132,7 @@ impl Comparer<'_> {
     }
 
     fn established(&self) -> u32 {
-        ESTABLISHED_MIN + self.children / CHILDREN_PER_ESTABLISHED
+        ESTABLISHED_MIN + self.counts.children / CHILDREN_PER_ESTABLISHED
     }
 }
 

@@ -6,7 +6,7 @@ use super::Register;
 use crate::answer::{Answer, CANDIDATES_MAX, Candidate, ChildId, Decision, FieldWeight, Reason};
 use crate::blocking::{self, Kind, Stage};
 use crate::child::Child;
-use crate::compare::{Comparer, Comparison, Sharers};
+use crate::compare::{Comparer, Comparison, Counts, Sharers};
 use crate::decision::{Standing, decide, identifier_agrees, is_person};
 use crate::index::{Key, Row};
 use crate::names::number;
@@ -108,8 +108,9 @@ impl Register {
     pub(super) fn best(&self, query: &Child, count: usize) -> Vec<Weighed> {
         let probe = Probe::new(query, &self.names);
         let keys = blocking::probe_keys(&probe);
-        let comparer =
-            Comparer::new(&probe, &self.names, &self.table, number(self.len()), self.sharers(&keys));
+        let counts =
+            Counts { children: number(self.len()), having: &self.having, sharers: self.sharers(&keys) };
+        let comparer = Comparer::new(&probe, &self.names, &self.table, counts);
         let mut best =
             Best { all: Heaviest::new(WEIGHED_AGAIN_MAX), identified: Heaviest::new(IDENTIFIED_MAX) };
         let (mut compared, mut scanned): (Vec<Row>, usize) = (Vec::new(), 0);
