@@ -195,3 +195,48 @@ fn the_directories_of_the_vectors_have_the_form_of_the_document() {
         assert_eq!(complaints(&form, &directory), [""; 0], "{file}");
     }
 }
+
+/// Cases of a vector file with that verdict.
+fn cases(file: &str, verdict: &str) -> Vec<Value> {
+    let cases = vectors(file)["cases"].as_array().cloned().unwrap_or_default();
+    cases.into_iter().filter(|case| case["verdict"] == verdict).collect()
+}
+
+#[test]
+fn queries_answers_and_notices_of_the_vectors_have_the_form_of_the_document() {
+    let document = openapi();
+    let form = |name| component(&document, name);
+    let (query, answer) = (form("SignedQuery"), form("SignedAnswer"));
+    let (notice, acknowledgement) = (form("SignedNotice"), form("SignedAcknowledgement"));
+    let mut tried = 0;
+    for case in cases("queries.json", "accept").iter().chain(&cases("notices.json", "accept")) {
+        let place = &case["name"];
+        for (member, form) in [("query", &query), ("notice", &notice), ("acknowledgement", &acknowledgement)]
+        {
+            if let Some(value) = case.get(member) {
+                assert_eq!(complaints(form, value), [""; 0], "{place}");
+                tried += 1;
+            }
+        }
+        for given in items(&case["answers"]) {
+            assert_eq!(complaints(&answer, given), [""; 0], "{place}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 50, "only {tried} documents");
+}
+
+#[test]
+fn a_query_that_tells_more_than_is_asked_has_another_form() {
+    let document = openapi();
+    let form = component(&document, "SignedQuery");
+    let mut found = 0;
+    for case in cases("queries.json", "reject") {
+        let more = [" with narrative", " with parents", " with address", " with school", " with a reason"];
+        if more.iter().any(|end| case["name"].as_str().is_some_and(|name| name.ends_with(end))) {
+            assert!(!form.is_valid(&case["query"]), "{}", case["name"]);
+            found += 1;
+        }
+    }
+    assert_eq!(found, 5);
+}

@@ -1,6 +1,7 @@
 //! Binds the operations of `spec`, and the operator's own pages on a listener of their own.
 
 use actix_web::{HttpResponse, Resource, web};
+use cme_spec::operation::get_capabilities::PROFILES;
 use cme_spec::operation::{self, Operation};
 use cme_spec::problem::ProblemType;
 
@@ -15,8 +16,8 @@ const BASE: &str = "/{hosted}";
 ///
 /// Implements: TRN-007, TRN-013
 pub fn protocol(config: &mut web::ServiceConfig) {
-    let scope =
-        operation::ALL.iter().fold(web::scope(BASE), |scope, operation| scope.service(bound(operation)));
+    let scope = operation::of_profiles(PROFILES)
+        .fold(web::scope(BASE), |scope, operation| scope.service(bound(operation)));
     config.service(scope.default_service(web::to(unknown_route)));
     config.default_service(web::to(unknown_route));
 }

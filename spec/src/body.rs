@@ -15,7 +15,7 @@ macro_rules! silent_debug {
         })+
     };
 }
-use silent_debug;
+pub(crate) use silent_debug;
 
 mod offer;
 mod outcome;
@@ -38,8 +38,8 @@ use crate::entry::{Body, Entry, EntryType};
 /// Unicode scalar values of the longest free text in a body.
 pub const TEXT_CHARS_MAX: usize = 4_000;
 
-/// What one entry type's body must be, beyond the form of its members.
-trait Checked {
+/// What a body or a part of one must be, beyond the form of its members.
+pub(crate) trait Checked {
     /// The first rule broken, by pointer.
     fn check(&self) -> Result<(), ShapeError> {
         Ok(())
@@ -96,16 +96,23 @@ pub fn check(kind: EntryType, body: &Json) -> Result<(), ShapeError> {
 }
 
 fn read<T: serde::de::DeserializeOwned + Checked>(body: &Json) -> Result<(), ShapeError> {
-    body.read::<T>()?.check()
+    checked::<T>(body).map(|_| ())
+}
+
+/// The body as typed, when it has what its type needs.
+pub(crate) fn checked<T: serde::de::DeserializeOwned + Checked>(body: &Json) -> Result<T, ShapeError> {
+    let typed: T = body.read()?;
+    typed.check()?;
+    Ok(typed)
 }
 
 /// A text that is neither blank nor longer than [`TEXT_CHARS_MAX`].
-fn text(pointer: &str, text: &str) -> Result<(), ShapeError> {
+pub(crate) fn text(pointer: &str, text: &str) -> Result<(), ShapeError> {
     let fits = !text.trim().is_empty() && text.chars().count() <= TEXT_CHARS_MAX;
     if fits { Ok(()) } else { Err(ShapeError::at(pointer)) }
 }
 
-fn optional_text(pointer: &str, value: Option<&String>) -> Result<(), ShapeError> {
+pub(crate) fn optional_text(pointer: &str, value: Option<&String>) -> Result<(), ShapeError> {
     value.map_or(Ok(()), |value| text(pointer, value))
 }
 
@@ -120,7 +127,7 @@ fn each<T: Checked>(pointer: &str, list: &[T]) -> Result<(), ShapeError> {
     Ok(())
 }
 
-fn within<T: Checked>(pointer: &str, part: &T) -> Result<(), ShapeError> {
+pub(crate) fn within<T: Checked>(pointer: &str, part: &T) -> Result<(), ShapeError> {
     part.check().map_err(|error| ShapeError::at(format!("{pointer}{}", error.pointer)))
 }
 

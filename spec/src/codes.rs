@@ -19,6 +19,7 @@ mod legal_basis;
 mod movement;
 mod outcome;
 mod pupil;
+mod query;
 mod safeguarding;
 mod status_rule;
 mod transfer;
@@ -32,6 +33,7 @@ pub use legal_basis::{InForce, LegalBasis};
 pub use movement::{AddressKind, MoveEvidence, ResidenceKind};
 pub use outcome::{LeftEnglandDestination, LeftEnglandEvidence, OtherProvisionKind, OutcomeKind};
 pub use pupil::{LastKnownProvision, NcYear, Sex, UpnUnknownReason};
+pub use query::{AnswerOutcome, MatchedField, NoticeDisposition, NoticeKind, QueryPurpose};
 pub use safeguarding::{LocationSensitivity, RiskFlag, SocialCareStatus};
 pub use status_rule::{CmeRule, NotCmeRule};
 pub use transfer::{Capacity, ClockClass, DeclineReason, InformationTopic, UpholdReason, WithdrawReason};
@@ -222,6 +224,7 @@ pub(crate) use code_list;
 pub fn catalogue() -> Vec<CodeListing> {
     vec![
         AddressKind::listing(),
+        AnswerOutcome::listing(),
         AreaResidence::listing(),
         Capacity::listing(),
         ClockClass::listing(),
@@ -240,12 +243,16 @@ pub fn catalogue() -> Vec<CodeListing> {
         LeftEnglandEvidence::listing(),
         LegalBasis::listing(),
         LocationSensitivity::listing(),
+        MatchedField::listing(),
         MoveEvidence::listing(),
         NcYear::listing(),
         NotCmeRule::listing(),
+        NoticeDisposition::listing(),
+        NoticeKind::listing(),
         OtherProvisionKind::listing(),
         OutcomeKind::listing(),
         PlaceSought::listing(),
+        QueryPurpose::listing(),
         ResidenceKind::listing(),
         RiskFlag::listing(),
         SchoolRegistration::listing(),

@@ -246,7 +246,7 @@ impl Entry {
 }
 
 /// Any minor version of version 1, since minor versions only add.
-fn is_supported(protocol: &str) -> bool {
+pub(crate) fn is_supported(protocol: &str) -> bool {
     let minor = protocol.strip_prefix("1.");
     minor.is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()) && minor.parse::<u16>().is_ok())
 }

@@ -4,11 +4,16 @@
 //! made from it, so that they can't drift apart. Keys are derived from a public text: they protect nothing.
 
 mod bodies;
+mod queries;
 mod story;
 
 use serde_json::{Value, json};
 
 pub use self::bodies::{SALT, body};
+pub use self::queries::{
+    acknowledgement, answer as query_answer, broadcast_id, broadcast_query, notice, notice_body,
+    notice_header, notice_id, query, query_body, query_header, query_id, signed_answer, stored,
+};
 pub use self::story::Story;
 use crate::directory::{Authority, Availability, Contact, Directory, FORMAT, Key, Policy};
 use crate::entry::{EntryType, HeadRef};
@@ -17,7 +22,7 @@ use crate::ids::{AuthorityCode, GssCode};
 use crate::instant::{EntryId, Instant, TransferId};
 use crate::ledger::Stage;
 use crate::problem::{Problem, ProblemType};
-use crate::receipt::{ReconciledHead, Reconciliation, reconciliation_digest};
+use crate::receipt::{ReconciledHead, Reconciliation, StoredKind, reconciliation_digest};
 use crate::signature::SigningKey;
 use crate::{digest::Digest, operation, working_days};
 
@@ -112,11 +117,20 @@ pub fn numbered_uuid(kind: u16, number: u64) -> String {
     format!("019a1b2c-3d4e-7{:03x}-8a6b-{:012x}", kind & 0xfff, number & 0xffff_ffff_ffff)
 }
 
-/// The body of the request in the OpenAPI document: an offer.
-pub fn request() -> Value {
-    let story = Story::offered();
-    let entry = story.entries()[0].clone().without_receipts();
-    entry.to_json().into_value()
+/// The request's content of an operation in the OpenAPI document; for an entry an offer.
+///
+/// # Panics
+/// When the operation has no example: a bug that a test shows.
+pub fn request(operation: &str) -> Value {
+    let json = match operation {
+        "put_entry" => Story::offered().entries()[0].clone().without_receipts().to_json(),
+        "put_query" => query().to_json(),
+        "put_answer" => signed_answer().to_json(),
+        "put_notice" => notice().to_json(),
+        "put_acknowledgement" => acknowledgement().to_json(),
+        other => panic!("operation {other} has no example of a request"),
+    };
+    json.into_value()
 }
 
 /// The answer of an operation in the OpenAPI document.
@@ -179,8 +193,30 @@ pub fn answer(operation: &str) -> Value {
             };
             Envelope::sign(content, &signing_key("330")).to_json().into_value()
         }
-        other => panic!("operation {other} has no example"),
+        other => stored_answer(other).unwrap_or_else(|| panic!("operation {other} has no example")),
     }
+}
+
+/// The answer of an operation about a query or a notice.
+fn stored_answer(operation: &str) -> Option<Value> {
+    let query_id = query_id(1).to_string();
+    let receipt = match operation {
+        "put_query" => {
+            let answers = vec![signed_answer().to_json()];
+            return Some(json!(operation::put_query::QueryAnswers { answers }));
+        }
+        "put_answer" => stored(StoredKind::Answer, &query_id, signed_answer().digest(), "373"),
+        "withdraw_query" => stored(StoredKind::Withdrawal, &query_id, query().header_digest(), "330"),
+        "put_notice" => {
+            stored(StoredKind::Notice, &notice_id(1).to_string(), notice().header_digest(), "330")
+        }
+        "put_acknowledgement" => {
+            let id = notice_id(1).to_string();
+            stored(StoredKind::Acknowledgement, &id, acknowledgement().digest(), "373")
+        }
+        _ => return None,
+    };
+    Some(receipt.to_json().into_value())
 }
 
 /// A problem as a server would answer it.
@@ -192,6 +228,7 @@ pub fn problem(kind: ProblemType) -> Problem {
             problem.head(Some(head))
         }
         ProblemType::BodyInvalid => problem.pointer("/child/dateOfBirth"),
+        ProblemType::QueryNotAllowed => problem.pointer("/standingUntil"),
         ProblemType::Malformed => problem.detail("not JSON at line 1 column 17"),
         ProblemType::TooLarge => problem.limit(262_144),
         ProblemType::NotAllowedInStage => problem

@@ -15,6 +15,7 @@ mod authority_code;
 mod gss_code;
 mod laestab;
 mod nhs_number;
+mod partial_date;
 mod postcode;
 pub(crate) mod text;
 mod uln;
@@ -26,6 +27,7 @@ pub use authority_code::AuthorityCode;
 pub use gss_code::GssCode;
 pub use laestab::Laestab;
 pub use nhs_number::NhsNumber;
+pub use partial_date::PartialDate;
 pub use postcode::Postcode;
 pub use uln::Uln;
 pub use upn::Upn;
@@ -257,6 +259,7 @@ mod tests {
         check::<Postcode>("Postcode");
         check::<AuthorityCode>("AuthorityCode");
         check::<GssCode>("GssCode");
+        check::<PartialDate>("PartialDate");
     }
 
     proptest! {
@@ -271,6 +274,7 @@ mod tests {
             let _ = text.parse::<Postcode>();
             let _ = text.parse::<AuthorityCode>();
             let _ = text.parse::<GssCode>();
+            let _ = text.parse::<PartialDate>();
         }
 
         #[test]

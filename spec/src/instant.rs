@@ -40,6 +40,12 @@ impl Instant {
         jiff::Timestamp::from_millisecond(milliseconds).ok().map(Self)
     }
 
+    /// The instant at which the second began in which this one lies.
+    #[must_use]
+    pub fn whole_second(self) -> Self {
+        Self(jiff::Timestamp::from_second(self.0.as_millisecond().div_euclid(1_000)).unwrap_or(self.0))
+    }
+
     /// This instant and so many seconds.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
@@ -167,6 +173,25 @@ uuid_newtype!(
     "family id",
     "Groups the offers of one family's children: a version 7 UUID (RFC 9562).",
     "019a1b2c-3d4e-7f53-ba6b-0c1d2e3f4a5e"
+);
+
+uuid_newtype!(
+    QueryId,
+    "query id",
+    "Names a query to one authority: a version 7 UUID (RFC 9562), minted once.",
+    "019a1b2c-3d4e-7f54-8a6b-0c1d2e3f4a5f"
+);
+uuid_newtype!(
+    BroadcastId,
+    "broadcast id",
+    "Groups the queries of one broadcast: a version 7 UUID (RFC 9562).",
+    "019a1b2c-3d4e-7f55-8a6b-0c1d2e3f4a60"
+);
+uuid_newtype!(
+    NoticeId,
+    "notice id",
+    "Names a notice: a version 7 UUID (RFC 9562), minted once.",
+    "019a1b2c-3d4e-7f56-8a6b-0c1d2e3f4a61"
 );
 
 #[cfg(test)]

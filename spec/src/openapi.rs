@@ -11,9 +11,11 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::entry::Header;
 use crate::instant::Instant;
+use crate::notice::{Acknowledgement, NoticeBody, NoticeHeader};
 use crate::operation::{self, Operation};
 use crate::problem::{MEDIA_TYPE, Problem, ProblemType};
-use crate::receipt::{Head, Receipt, Reconciliation};
+use crate::query::{Answer, QueryBody, QueryHeader};
+use crate::receipt::{Head, Receipt, Reconciliation, Stored};
 use crate::signature::DetachedJws;
 use crate::{body, example};
 
@@ -59,7 +61,38 @@ signed_form!(
     reconciliation,
     "A party's count and digest of the shared ledgers."
 );
+signed_form!(
+    SignedAnswer,
+    Answer,
+    answer,
+    "Whether the authority that was asked knows the child, and whom to ring."
+);
+signed_form!(
+    SignedAcknowledgement,
+    Acknowledgement,
+    acknowledgement,
+    "A person has read the notice. It accepts nothing."
+);
+signed_form!(SignedStored, Stored, stored, "A storage receipt, of what stands in no ledger.");
 signed_form!(SignedDirectory, crate::directory::Directory, directory, "One issue of the directory.");
+
+macro_rules! statement_form {
+    ($name:ident, $header:ty, $body:ty, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, Debug, ToSchema, serde::Serialize)]
+        pub struct $name {
+            /// The signed part.
+            pub header: $header,
+            /// The part with personal data, under the header's digest.
+            pub body: $body,
+            /// The author's signature over the header.
+            pub signature: DetachedJws,
+        }
+    };
+}
+
+statement_form!(SignedQuery, QueryHeader, QueryBody, "A query: does this authority know this child?");
+statement_form!(SignedNotice, NoticeHeader, NoticeBody, "A fact about a child of the recipient's area.");
 
 /// The body that belongs to the header's type, or null.
 ///
@@ -149,6 +182,8 @@ pub fn document() -> OpenApi {
             tag("capabilities", "What a server can do"),
             tag("transfers", "Ledgers: append, deliver, read"),
             tag("heads", "Catch-up and the daily check"),
+            tag("queries", "Who knows a child: ask, answer, withdraw"),
+            tag("notices", "Facts told to another authority"),
         ]))
         .build();
     hoist_variants(&mut document);
@@ -188,10 +223,16 @@ fn components() -> Components {
         operation::get_capabilities::Capabilities,
         operation::list_entries::EntryPage,
         operation::list_heads::HeadPage,
+        operation::put_query::QueryAnswers,
         LedgerEntry,
         SignedReceipt,
         SignedHead,
         SignedReconciliation,
+        SignedQuery,
+        SignedAnswer,
+        SignedNotice,
+        SignedAcknowledgement,
+        SignedStored,
         SignedDirectory,
         Problem
     );
@@ -216,7 +257,8 @@ fn components() -> Components {
 
 /// Adds what every operation has: examples of its bodies and each refusal by name.
 fn complete(operation: &Operation, item: &mut PathItem) {
-    let Some(documented) = item.get.as_mut().or(item.put.as_mut()) else { return };
+    let documented = item.get.as_mut().or(item.put.as_mut()).or(item.delete.as_mut());
+    let Some(documented) = documented else { return };
     let example = example::answer(operation.name);
     for response in documented.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
@@ -230,7 +272,7 @@ fn complete(operation: &Operation, item: &mut PathItem) {
     if let Some(RefOr::T(body)) = documented.request_body.as_mut() {
         for content in body.content.values_mut() {
             if let RefOr::T(content) = content {
-                content.example = Some(example::request());
+                content.example = Some(example::request(operation.name));
             }
         }
     }

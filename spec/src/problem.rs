@@ -123,6 +123,18 @@ problem_table! {
     IncarnationStale "incarnation-stale" 409 Retry "The caller's incarnation is older than one seen before.";
     /// No such ledger, or not the caller's: the same answer for both.
     LedgerUnknown "ledger-unknown" 404 Retry "There is no such ledger between the caller and this authority.";
+    /// A rule on purposes, broadcasts or standing is broken.
+    QueryNotAllowed "query-not-allowed" 422 Final "The query's header asks for what its purpose does not allow.";
+    /// No such query between the two: the same answer for both.
+    QueryUnknown "query-unknown" 404 Final "There is no such query between the caller and this authority.";
+    /// The answer does not fit its query, or the answers before it.
+    AnswerNotAllowed "answer-not-allowed" 422 Final "The answer does not fit its query, or may not follow the one before.";
+    /// Answers before this one are missing here.
+    AnswerGap "answer-gap" 409 Retry "Answers before this one are missing here.";
+    /// No such notice between the two: the same answer for both.
+    NoticeUnknown "notice-unknown" 404 Final "There is no such notice between the caller and this authority.";
+    /// More queries than this authority allows.
+    QuotaExceeded "quota-exceeded" 429 Retry "More queries than this authority allows; try again later.";
     /// The cursor is of another incarnation.
     CursorExpired "cursor-expired" 410 Restart "The cursor is of an earlier incarnation: read again from the start.";
     /// Not a cursor of this server for this caller, or a query member that is not of its form.

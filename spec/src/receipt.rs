@@ -143,3 +143,48 @@ pub fn reconciliation_digest(mut heads: Vec<ReconciledHead>) -> Digest {
         heads.iter().map(|head| crate::canonical::Json::from_typed(head).expect("a typed head is canonical"));
     crate::canonical::Json::object([("heads", crate::canonical::Json::array(items))]).digest()
 }
+
+/// What a storage receipt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoredKind {
+    /// A later answer to a query.
+    Answer,
+    /// The withdrawal of a query.
+    Withdrawal,
+    /// A notice.
+    Notice,
+    /// The acknowledgement of a notice.
+    Acknowledgement,
+}
+
+/// "I hold this, on disk": of what stands in no ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stored {
+    /// What it is.
+    pub kind: StoredKind,
+    /// The query or notice.
+    #[schema(
+        pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+        example = "019a1b2c-3d4e-7f54-8a6b-0c1d2e3f4a5f"
+    )]
+    pub id: String,
+    /// Digest of the signed value: of a header, an answer or an acknowledgement.
+    pub digest: Digest,
+    /// When it was stored.
+    pub received_at: Instant,
+    /// The authority whose server stored it.
+    pub by: AuthorityCode,
+    /// How often that server's database was restored.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    pub incarnation: u64,
+    /// The directory issue that server works by.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
+    pub directory_issue: u64,
+}
+
+impl Document for Stored {
+    const MEMBER: &'static str = "stored";
+    const TYP: &'static str = "cme-stored";
+}

@@ -15,6 +15,8 @@ mod facts;
 mod identifiers;
 #[path = "vectors/ledgers.rs"]
 mod ledgers;
+#[path = "vectors/queries.rs"]
+mod queries;
 #[path = "vectors/working_days.rs"]
 mod working_days;
 

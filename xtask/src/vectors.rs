@@ -11,6 +11,8 @@ mod facts;
 mod identifiers;
 mod ledgers;
 mod mutation;
+mod notices;
+mod queries;
 mod reconciliation;
 mod signatures;
 mod working_days;
@@ -41,6 +43,8 @@ fn all() -> Vec<TextFile> {
         working_days::file(),
         identifiers::file(),
         reconciliation::file(),
+        queries::file(),
+        notices::file(),
     ];
     files.extend(ledgers::files());
     files

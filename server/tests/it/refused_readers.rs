@@ -29,7 +29,7 @@ fn a_caller_without_a_certificate_or_with_an_expired_one_gets_no_answer() {
 fn a_certificate_that_nobody_pinned_is_a_peer_unknown_whatever_it_says() {
     let world = world();
     let wire = Wire::new(world.party("330"), &stranger(), "330");
-    for operation in operation::ALL {
+    for operation in operation::of_profiles(operation::get_capabilities::PROFILES) {
         let path = operation
             .path()
             .replace("{transfer}", &example::transfer(1).to_string())
@@ -48,7 +48,7 @@ fn a_certificate_that_nobody_pinned_is_a_peer_unknown_whatever_it_says() {
 fn every_operation_is_bound_and_nothing_else_is() {
     let world = world();
     let wire = world.wire("373", "330");
-    for operation in operation::ALL {
+    for operation in operation::of_profiles(operation::get_capabilities::PROFILES) {
         let path = operation
             .path()
             .replace("{transfer}", &example::transfer(1).to_string())

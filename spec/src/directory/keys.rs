@@ -6,6 +6,7 @@ use crate::envelope::{Document, Envelope, Signed};
 use crate::ids::AuthorityCode;
 use crate::instant::Instant;
 use crate::signature::{KeyId, PublicKey, SignatureError};
+use crate::statement::{Statement, StatementHeader};
 
 /// Why a signature does not speak for an authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +61,19 @@ impl Directory {
         let author = entry.header().author;
         let key = self.speaking(author, entry.signature().key(), received_at)?;
         entry.verify(&key).map_err(|_: SignatureError| KeyError::Signature(author))
+    }
+
+    /// Holds when the author's key made the statement's signature and is valid at `now`.
+    ///
+    /// Implements: SIG-004, SIG-005
+    pub fn check_statement<H: StatementHeader>(
+        &self,
+        statement: &Statement<H>,
+        now: Instant,
+    ) -> Result<(), KeyError> {
+        let author = statement.header().author();
+        let key = self.speaking(author, statement.signature().key(), now)?;
+        statement.verify(&key).map_err(|_: SignatureError| KeyError::Signature(author))
     }
 
     /// The document, when a key of `authority` that was valid at `at` signed it.

@@ -465,6 +465,74 @@ def check_deadline(case, file):
         same([str(day), ends.isoformat() + "Z"], [case["dueOn"], case["expiresAt"]], "deadline")
 
 
+def check_statement(case, member, directory):
+    """A query or notice: its digests and signature."""
+    statement, problem = case[member], case.get("problem")
+    header = statement.get("header", {})
+    if problem in ("malformed", "body-missing", "protocol-unsupported") and "acknowledgement" not in case:
+        return
+    keys = keys_of(directory, header["author"])
+    if problem == "body-digest-mismatch":
+        refused(check_body, statement)
+        ensure(True, "refusal")
+    elif problem in ("signature-invalid", "key-unknown"):
+        refused(verify, header, statement["signature"], keys)
+        ensure(True, "refusal")
+    else:
+        # Genuine in everything but what the problem says.
+        check_body(statement)
+        kid = verify(header, statement["signature"], keys)
+        if "kid" in case:
+            same(kid, case["kid"], "kid")
+            same(rfc8785.dumps(header).decode(), case["canonicalHeader"], "canonical header")
+            same(digest(header), case["headerDigest"], "header digest")
+            same(header["bodyDigest"], case["bodyDigest"], "body digest")
+
+
+def check_query(case, file):
+    directory = load(file["directory"])["directory"]
+    if "queryText" in case:
+        return
+    if "answers" not in case:
+        return check_statement(case, "query", directory)
+    check_statement({"query": case["query"]}, "query", directory)
+    header = case["query"]["header"]
+    for signed in case["answers"]:
+        verify(signed["answer"], signed["signature"], keys_of(directory, signed["answer"]["by"]))
+    said = [signed["answer"] for signed in case["answers"]]
+    for number, answer in enumerate(said if case["verdict"] == "accept" else said[:-1]):
+        same([answer["query"], answer["queryDigest"]], [header["query"], digest(header)], "the query")
+        same(answer["number"], number, "number")
+        same(answer["by"], header["recipient"], "who answers")
+        same(bool(answer["matchedOn"]), answer["outcome"] in ("known", "possible"), "matched on")
+    if case["verdict"] == "accept":
+        same(kept_until(header, said), case["bodyKeptUntil"], "kept until")
+
+
+def kept_until(header, said):
+    """From when on who was asked keeps the body no more; None while a person has still to answer."""
+    until, at, outcome = header.get("standingUntil"), said[-1]["answeredAt"], said[-1]["outcome"]
+    stood = next((answer for answer in said if answer["outcome"] != "possible"), None)
+    stood = bool(until) and stood is not None and stood["outcome"] == "not-known" and time(stood["answeredAt"]) < time(until)
+    if outcome == "possible":
+        return None
+    if outcome == "not-known":
+        return until if stood and len([a for a in said if a["outcome"] != "possible"]) == 1 else at
+    if outcome == "withheld" or stood:
+        return at
+    return (dt.datetime.fromisoformat(at[:-1]) + dt.timedelta(30)).isoformat() + "Z"
+
+
+def check_notice(case, file):
+    directory = load(file["directory"])["directory"]
+    check_statement(case, "notice", directory)
+    if "acknowledgement" in case:
+        said = case["acknowledgement"]
+        verify(said["acknowledgement"], said["signature"], keys_of(directory, said["acknowledgement"]["by"]))
+        fits = said["acknowledgement"]["noticeDigest"] == digest(case["notice"]["header"])
+        ensure(fits or case["verdict"] == "reject", "notice digest")
+
+
 CHECKS = {
     "canonical.json": check_canonical,
     "signatures.json": check_signature,
@@ -475,6 +543,8 @@ CHECKS = {
     "working-days.json": check_deadline,
     "identifiers.json": check_identifier,
     "reconciliation.json": check_reconciliation,
+    "queries.json": check_query,
+    "notices.json": check_notice,
 }
 
 

@@ -16,6 +16,13 @@ pub(super) fn signed(header: &Value, body: &Value, author: &str) -> Value {
     json!({ "header": header, "body": body, "signature": signature, "receipts": [] })
 }
 
+/// A query or notice of this header and body, its digest right and its signature genuine.
+pub(super) fn stated(mut header: Value, body: &Value, author: &str) -> Value {
+    header["bodyDigest"] = json!(canonical(body).digest());
+    let signature = example::signing_key(author).sign(&canonical(&header)).to_string();
+    json!({ "header": header, "body": body, "signature": signature })
+}
+
 /// The value as one within the rules.
 pub(super) fn canonical(value: &Value) -> Json {
     Json::from_typed(value).expect("a changed value is within the rules")
