@@ -128,7 +128,7 @@ pub(crate) fn run(tree: &Tree, chaos: &Chaos) -> Result<ExitCode, Trouble> {
     let events = Events::start(&world, &officers, &stop, Seed::new(chosen ^ 0xc4a0_5000), chaos.defect);
     std::thread::sleep(Duration::from_secs(chaos.seconds));
     stop.store(true, Ordering::Relaxed);
-    let counts = events.join()?;
+    let mut counts = events.join()?;
     let mut acts = officers.join()?;
     let nobody = watch.join().map_err(|_| Trouble::Chaos("the watch over responsibility died".to_owned()))?;
     say("healing");
@@ -137,7 +137,7 @@ pub(crate) fn run(tree: &Tree, chaos: &Chaos) -> Result<ExitCode, Trouble> {
     let restless = judge::wait_for_rest(&world)?;
     let seconds_to_heal = healing.elapsed().as_secs();
     say(&format!("{} things on their way after {seconds_to_heal} s; judging", restless.len()));
-    let verdict = judge::judge(&world, &mut acts, restless)?;
+    let verdict = judge::judge(&world, &mut acts, restless, std::mem::take(&mut counts.gone))?;
     let report = report(chaos, chosen, (verdict, counts, nobody), &acts, seconds_to_heal);
     let text = serde_json::to_string(&report).map_err(|error| Trouble::Chaos(error.to_string()))?;
     writeln!(std::io::stdout(), "{text}")?;

@@ -14,21 +14,25 @@ struct Patch {
     to: &'static str,
 }
 
-/// A server tells its callers, and only a little later does it commit.
+/// A server tells its callers what their jobs would give, and commits a little later.
 const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
     file: "server/src/store.rs",
     from: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
     to: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n    \
          if !std::env::args().any(|argument| argument == \"serve\") {\n        \
          return sound_write_loop(engine, jobs, tally);\n    }\n    \
-         while let Ok(mut job) = jobs.recv() {\n        \
-         let mut done = Some(std::mem::replace(&mut job.done, Box::new(|_| ())));\n        \
-         let result = engine.write(&mut |tx| {\n            \
-         run(&mut job, tx)?;\n            \
-         if let Some(done) = done.take() { done(Ok(())); }\n            \
-         std::thread::sleep(std::time::Duration::from_millis(10));\n            \
-         Ok(())\n        });\n        \
-         if let Some(done) = done.take() { done(result); }\n    }\n}\n\n\
+         while let Ok(first) = jobs.recv() {\n        \
+         let mut batch = vec![first];\n        \
+         batch.extend(jobs.try_iter().take(BATCH_JOBS_MAX - 1));\n        \
+         let mut told = Vec::new();\n        \
+         let _ = engine.write(&mut |tx| {\n            \
+         told.extend(batch.iter_mut().map(|job| run(job, tx)));\n            \
+         Err(StoreError::Closed)\n        });\n        \
+         for (job, result) in batch.iter_mut().zip(told) {\n            \
+         std::mem::replace(&mut job.done, Box::new(|_| ()))(result);\n        }\n        \
+         std::thread::sleep(std::time::Duration::from_millis(50));\n        \
+         for job in &mut batch {\n            \
+         let _ = engine.write(&mut |tx| run(job, tx));\n        }\n    }\n}\n\n\
          fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
 };
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Defect;
+use super::judge;
 use super::officers::{Acts, Known, Officers, Shared, ids_at, lock};
 use super::proxy::Mode;
 use super::seed::Seed;
@@ -18,6 +19,8 @@ use crate::Trouble;
 
 /// How long a server is cut off after its restore, so that it can't ask its peers at once.
 const CUT_AFTER_RESTORE: Duration = Duration::from_millis(1_500);
+/// Kills after which the disk is held against the receipts of a peer, in a hundred.
+const KILLS_LOOKED_INTO_PERCENT: usize = 60;
 /// Backups that are kept of each authority.
 const BACKUPS: usize = 3;
 
@@ -32,8 +35,13 @@ pub(super) struct Counts {
     disks_filled: u64,
     backups: u64,
     restores: u64,
+    /// Kills after which the disk was held against the receipts that a peer has.
+    kills_looked_into: u64,
     /// Times that a server's log tells of a panic.
     pub(super) server_faults: u64,
+    /// Entries that were acknowledged, and gone after a kill.
+    #[serde(skip)]
+    pub(super) gone: Vec<String>,
 }
 
 struct Backup {
@@ -108,10 +116,23 @@ impl Storm {
         let world = Arc::clone(&self.world);
         World::kill(&world.authorities[place]);
         self.counts.kills += 1;
-        if self.seed.percent(30) {
+        if self.seed.percent(KILLS_LOOKED_INTO_PERCENT) {
+            self.look_into(place);
+        } else if self.seed.percent(30) {
             std::thread::sleep(self.seed.millis(50, 800));
         }
         world.start(&world.authorities[place])
+    }
+
+    /// Before the server starts again and its peers bring back what it lacks.
+    fn look_into(&mut self, place: usize) {
+        let all = &self.world.authorities;
+        let originating = &all[(place + all.len() - 1) % all.len()];
+        // A disk that is full, or a database that is down, is looked into another time.
+        if let Ok(gone) = judge::gone_after_kill(&self.world, &all[place], originating) {
+            self.counts.kills_looked_into += 1;
+            self.counts.gone.extend(gone);
+        }
     }
 
     fn disturb(&mut self, place: usize, mode: Mode) {

@@ -108,6 +108,43 @@ fn responsible(list: &Value) -> HashMap<String, String> {
     transfers.filter_map(|view| Some((text(&view["transfer"])?, text(&view["responsible"])?))).collect()
 }
 
+/// What a sequencer that was killed a moment ago has given receipts for and does not have on its disk, by transfer:
+/// the other party holds entries with its receipts that its own copy lacks. Peers would bring them back when it
+/// starts, and nobody would know that it had broken its word.
+///
+/// Nothing is said of a pair in which a restore is not made good yet.
+pub(super) fn gone_after_kill(
+    world: &World,
+    sequencer: &Authority,
+    originating: &Authority,
+) -> Result<Vec<String>, Trouble> {
+    let (theirs, ours) = (world.list(originating)?, world.list(sequencer)?);
+    let peers = |list: &Value| list["peers"].as_array().cloned().unwrap_or_default();
+    let level = |list: &Value, other: &Authority| peers(list).iter().all(|it| it["authority"] != other.code);
+    if !level(&ours, originating) || !level(&theirs, sequencer) {
+        return Ok(Vec::new());
+    }
+    let held = heads(&ours, originating, sequencer);
+    let receipted = heads(&theirs, originating, sequencer);
+    let lacks = |(transfer, place): &(&String, &u64)| held.get(*transfer).is_none_or(|held| held < *place);
+    let gone = receipted.iter().filter(lacks);
+    let told = |(transfer, place)| format!("entry {place} of {transfer}, receipted by {}", sequencer.code);
+    Ok(gone.map(told).collect())
+}
+
+/// Places of the newest entries of two parties' transfers, as a list has them; not of forked ones.
+fn heads(list: &Value, originating: &Authority, receiving: &Authority) -> BTreeMap<String, u64> {
+    let transfers = list["transfers"].as_array().into_iter().flatten();
+    let shared = transfers.filter(|view| {
+        view["originating"] == originating.code
+            && view["receiving"] == receiving.code
+            && view["forked"] == false
+    });
+    let head =
+        |view: &Value| Some((view["transfer"].as_str()?.to_owned(), view["asOf"]["sequence"].as_u64()?));
+    shared.filter_map(head).collect()
+}
+
 /// Waits until no entry is on its way and every pair is level; gives what still was, when it waited long enough.
 pub(super) fn wait_for_rest(world: &World) -> Result<Vec<String>, Trouble> {
     let begun = Instant::now();
@@ -137,14 +174,22 @@ struct Copies {
     refused: HashSet<String>,
 }
 
-/// Reads every copy and counts. Marks in `acts` nothing; what was lost with a disk is marked there already.
-pub(super) fn judge(world: &World, acts: &mut Acts, restless: Vec<String>) -> Result<Verdict, Trouble> {
+/// Reads every copy and counts. Marks in `acts` nothing; what was lost with a disk is marked there already, and what
+/// was gone after a kill is told.
+pub(super) fn judge(
+    world: &World,
+    acts: &mut Acts,
+    restless: Vec<String>,
+    gone: Vec<String>,
+) -> Result<Verdict, Trouble> {
     let directory = directory(world)?;
     let mut copies = HashMap::new();
     for authority in &world.authorities {
         copies.insert(authority.code, read(world, authority, &directory)?);
     }
     let mut verdict = Verdict { at_rest: restless.is_empty(), restless, ..Verdict::default() };
+    verdict.lost = gone.len() as u64;
+    verdict.lost_entries.extend(gone.into_iter().take(LOST_SHOWN_MAX));
     let mut transfers: BTreeMap<&String, Vec<&Vec<Value>>> = BTreeMap::new();
     for copy in copies.values() {
         verdict.not_verified += copy.not_verified;
