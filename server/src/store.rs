@@ -165,6 +165,11 @@ pub trait Tx {
     fn rows_of_each(&mut self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
         questions.iter().map(|question| self.rows(question.sql, &question.parameters)).collect()
     }
+    /// The transaction has begun, and nobody else's writes come between. An engine may begin it only with its first
+    /// statement otherwise.
+    fn begun(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Whether each call is a way to a server and back, so that many questions are better asked at once.
     fn is_far(&self) -> bool {
         false
@@ -382,25 +387,36 @@ fn run(job: &mut Job, tx: &mut dyn Tx) -> Result<(), StoreError> {
 fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
-        batch.extend(jobs.try_iter().take(BATCH_JOBS_MAX - 1));
-        let together = commit(engine, &mut batch, tally);
-        for mut job in batch {
+        let together = commit(engine, &mut batch, jobs.try_iter(), tally).is_ok();
+        for job in batch {
+            let mut alone = vec![job];
             // One bad job spoils nobody: nothing of the batch was kept, so each runs alone.
             let result =
-                if together.is_ok() { Ok(()) } else { commit(engine, std::slice::from_mut(&mut job), tally) };
-            (job.done)(result);
+                if together { Ok(()) } else { commit(engine, &mut alone, std::iter::empty(), tally) };
+            if let Some(job) = alone.pop() {
+                (job.done)(result);
+            }
         }
     }
 }
 
-/// All of these jobs in one transaction, or none.
-fn commit(engine: &mut dyn Engine, jobs: &mut [Job], tally: &Tally) -> Result<(), StoreError> {
+/// All of these jobs in one transaction, or none. Those that wait join when the transaction has begun: for that,
+/// it may have had to wait for another process's.
+fn commit(
+    engine: &mut dyn Engine,
+    batch: &mut Vec<Job>,
+    waiting: impl Iterator<Item = Job>,
+    tally: &Tally,
+) -> Result<(), StoreError> {
+    let mut waiting = waiting.take(BATCH_JOBS_MAX - batch.len());
     engine.write(&mut |tx| {
-        let mut tx = Ahead::ask(tx, jobs.iter().flat_map(|job| &job.asks))?;
-        jobs.iter_mut().try_for_each(|job| run(job, &mut tx))
+        tx.begun()?;
+        batch.extend(&mut waiting);
+        let mut tx = Ahead::ask(tx, batch.iter().flat_map(|job| &job.asks))?;
+        batch.iter_mut().try_for_each(|job| run(job, &mut tx))
     })?;
     tally.commits.fetch_add(1, Ordering::Relaxed);
-    tally.jobs.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+    tally.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
     Ok(())
 }
 

@@ -180,6 +180,10 @@ impl Tx for Link {
         self.rows_of_each(questions)?.into_iter().map(read).collect()
     }
 
+    fn begun(&mut self) -> Result<(), StoreError> {
+        self.begun()
+    }
+
     fn is_far(&self) -> bool {
         true
     }

@@ -12,7 +12,8 @@ use cme_spec::example::{Story, code, instant};
 use cme_spec::instant::EntryId;
 
 pub(crate) use self::batching::{
-    jobs_of_a_batch_see_what_those_before_them_changed, jobs_that_wait_share_a_commit,
+    jobs_of_a_batch_see_what_those_before_them_changed,
+    jobs_that_come_while_another_process_writes_share_a_commit, jobs_that_wait_share_a_commit,
 };
 use self::escalations::{
     a_message_is_held_by_one_process_until_its_lease_is_over,
@@ -56,6 +57,7 @@ macro_rules! for_engine {
                 a_job_that_panics_fails_and_the_store_goes_on,
                 jobs_that_wait_share_a_commit,
                 jobs_of_a_batch_see_what_those_before_them_changed,
+                jobs_that_come_while_another_process_writes_share_a_commit,
                 a_ledger_comes_back_as_it_was_stored,
                 an_entry_stands_once_in_a_ledger,
                 heads_come_in_commit_order,

@@ -72,7 +72,7 @@ impl Link {
         self.begin = Some(sql);
     }
 
-    fn begun(&mut self) -> Result<(), StoreError> {
+    pub(super) fn begun(&mut self) -> Result<(), StoreError> {
         self.begin.take().map_or(Ok(()), |sql| self.run(sql))
     }
 

@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
+use futures_util::future::try_join_all;
+use futures_util::poll;
 use tokio::task::JoinHandle;
 
 use super::super::{Question, Store, StoreError};
@@ -37,13 +39,18 @@ impl HeldBack {
 
     /// All jobs wait; then the writer goes on.
     async fn release(self, store: &Store) {
-        while store.0.writer.as_ref().unwrap().len() < usize::try_from(JOBS).unwrap() {
-            tokio::task::yield_now().await;
-        }
+        waits(store, JOBS).await;
         // Nobody else can see a row before the batch is committed.
         assert_eq!(count(store).await, 0);
         self.let_go.send(()).unwrap();
         self.job.await.unwrap().unwrap();
+    }
+}
+
+/// So many jobs wait for the writer.
+async fn waits(store: &Store, jobs: i64) {
+    while store.0.writer.as_ref().unwrap().len() != usize::try_from(jobs).unwrap() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -107,4 +114,24 @@ pub(crate) async fn jobs_of_a_batch_see_what_those_before_them_changed(fixture: 
         let jobs = jobs.into_iter().map(|(_, job)| job).collect();
         assert_eq!(in_order(jobs).await, (0..JOBS / 2).collect::<Vec<_>>());
     }
+}
+
+pub(crate) async fn jobs_that_come_while_another_process_writes_share_a_commit(fixture: &impl Fixture) {
+    let (store, other) = (fixture.open(), fixture.open());
+    let held = HeldBack::begin(&other).await;
+    let insert =
+        |number: i64| store.write(move |tx| tx.exec(INSERT, &[number.into(), "{}".into()]).map(|_| number));
+    let before = store.counts();
+    // Each job is handed in when it is looked at first. The writer takes one, and waits for its turn.
+    let mut first = std::pin::pin!(insert(0));
+    assert!(poll!(first.as_mut()).is_pending());
+    waits(&store, 0).await;
+    let mut rest = std::pin::pin!(try_join_all((1..JOBS).map(insert)));
+    assert!(poll!(rest.as_mut()).is_pending());
+    waits(&store, JOBS - 1).await;
+    held.let_go.send(()).unwrap();
+    held.job.await.unwrap().unwrap();
+    assert_eq!(first.await, Ok(0));
+    assert_eq!(rest.await, Ok((1..JOBS).collect()));
+    assert_eq!((store.counts().commits - before.commits, count(&store).await), (1, JOBS));
 }
