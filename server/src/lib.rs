@@ -6,9 +6,11 @@
 pub mod app;
 pub mod append;
 pub mod backup;
+mod bounded;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod ctf;
 pub mod delivery;
 pub mod escalation;
 pub mod extract;
