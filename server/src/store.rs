@@ -22,6 +22,7 @@ pub mod officers;
 pub mod outbox;
 pub mod pairs;
 pub mod postgres;
+pub mod register;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;

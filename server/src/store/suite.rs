@@ -4,6 +4,7 @@
 mod batching;
 mod escalations;
 mod leasing;
+mod register;
 
 use std::sync::Arc;
 
@@ -28,6 +29,12 @@ pub(crate) use self::leasing::{
     one_letter_of_a_ledger_is_under_way_whoever_sends_it,
     peers_take_turns_and_none_has_more_under_way_than_its_bound,
     work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
+};
+pub(crate) use self::register::{
+    a_child_comes_back_as_its_source_told_of_it, an_officers_flag_outlives_the_row,
+    changes_are_told_in_order_and_a_part_at_a_time, changes_of_long_ago_are_forgotten_once_they_are_swept,
+    one_import_is_under_way_and_one_that_was_cut_off_comes_to_nothing,
+    what_an_import_stages_is_seen_when_it_is_committed,
 };
 use super::leases::Holder;
 use super::ledgers::{self, LedgerKey};
@@ -80,6 +87,12 @@ macro_rules! for_engine {
                 events_are_found_until_they_are_told,
                 ledgers_with_clocks_come_a_part_at_a_time,
                 what_was_told_is_listed_the_newest_first,
+                a_child_comes_back_as_its_source_told_of_it,
+                what_an_import_stages_is_seen_when_it_is_committed,
+                changes_are_told_in_order_and_a_part_at_a_time,
+                changes_of_long_ago_are_forgotten_once_they_are_swept,
+                one_import_is_under_way_and_one_that_was_cut_off_comes_to_nothing,
+                an_officers_flag_outlives_the_row,
                 a_connection_of_before_goes_on_while_the_tables_are_brought_up_to_date,
                 a_whole_database_takes_the_place_of_another_or_nothing_changes,
                 migrations_run_once,

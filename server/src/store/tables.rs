@@ -46,6 +46,14 @@ tables! {
     deployment (name) value;
     escalation_task (id) hosted, counterparty, transfer, clock, due_on, channel, recipient, document, state, attempts,
         queued_at, next_at, sent_at, last_failure, leased_by, leased_until;
+    register_state (hosted) committed, last_import, last_child, last_change, swept, forgotten;
+    register_import (hosted, import) source, kind, as_of, began_at, committed_at, added, changed, confirmed, removed,
+        rejected;
+    register_child (hosted, child, import) kind, place, source, reference, digest, given_name, middle_names,
+        family_name, former_family_names, also_known_as, date_of_birth, sex, upn, former_upns, nhs_number, uln,
+        postcode, urn, laestab, shielded;
+    register_shield (hosted, source, reference) shielded_at;
+    register_change (hosted, last_change) first_change, kind, import, child;
 }
 
 /// Tables that a copy leaves out.
@@ -125,9 +133,14 @@ pub fn drop_all(tx: &mut dyn Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether no ledger and nothing still to be sent is held: what a restore would replace.
+/// Whether no ledger, nothing still to be sent and no child is held: what a restore would replace.
 pub fn is_empty(tx: &mut dyn Tx) -> Result<bool, StoreError> {
-    for sql in ["SELECT 1 FROM ledger LIMIT 1", "SELECT 1 FROM proposal LIMIT 1"] {
+    for sql in [
+        "SELECT 1 FROM ledger LIMIT 1",
+        "SELECT 1 FROM proposal LIMIT 1",
+        "SELECT 1 FROM register_child LIMIT 1",
+        "SELECT 1 FROM register_shield LIMIT 1",
+    ] {
         if !tx.rows(sql, &[])?.is_empty() {
             return Ok(false);
         }
