@@ -1,4 +1,4 @@
-//! The composition root of `serve`: listeners, delivery worker, reconciliation, directory watch, shutdown.
+//! The composition root of `serve`: listeners, delivery worker, reconciliation, registers, directory watch, shutdown.
 
 use std::any::Any;
 use std::net::TcpListener;
@@ -17,6 +17,7 @@ use crate::extract::RateLimits;
 use crate::health::Health;
 use crate::node::{Node, NodeError};
 use crate::reconciliation;
+use crate::register;
 use crate::routes;
 use crate::tls::{Connections, ShownPin, TlsError, server_config};
 
@@ -102,6 +103,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
     let escalations = tokio::spawn(escalation::run(node.clone(), channels, stopped.clone()));
+    let registers = tokio::spawn(register::run(node.clone(), stopped.clone()));
     let pairs = tokio::spawn(reconciliation::run(node.clone(), stopped));
     tracing::info!(listen = %config.listen, operations = %config.operations,
                    authorities = ?config.authorities.iter().map(|hosted| hosted.code.to_string()).collect::<Vec<_>>(),
@@ -114,7 +116,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, watcher, escalations, pairs, server, operator);
+    let _ = tokio::join!(worker, watcher, escalations, registers, pairs, server, operator);
     Ok(())
 }
 

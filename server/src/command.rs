@@ -8,6 +8,7 @@ mod init;
 mod ledger;
 mod office;
 mod output;
+mod register;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +54,9 @@ enum Command {
     /// What an officer decides and sees.
     #[command(subcommand)]
     Office(office::OfficeCommand),
+    /// The children an authority knows: import, shield, look, match many queries at once.
+    #[command(subcommand)]
+    Register(register::RegisterCommand),
     /// Try how the escalation contacts are told, or resolve a message.
     #[command(subcommand)]
     Escalation(escalation::EscalationCommand),
@@ -90,6 +94,14 @@ pub(crate) enum CommandError {
     Pki(#[from] PkiError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Import(#[from] crate::register::import::ImportError),
+    #[error(transparent)]
+    Table(#[from] crate::register::table::TableError),
+    #[error(transparent)]
+    CommonTransferFile(#[from] crate::ctf::CtfError),
+    #[error(transparent)]
+    Find(#[from] crate::register::FindError),
     #[error("{}: {cause}", path.display())]
     File { path: PathBuf, cause: std::io::Error },
     #[error("{} exists already; choose another folder or move it away", .0.display())]
@@ -156,6 +168,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Directory(command) => command.run()?,
         Command::Office(command) => command.run(&cli.config).await?,
+        Command::Register(command) => command.run(&cli.config).await?,
         Command::Escalation(command) => return command.run(&cli.config).await,
         Command::Ledger(command) => return command.run(&cli.config).await,
         Command::Migrate(migrate) => return apart(|| migrate.run(&cli.config)),

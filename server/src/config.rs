@@ -49,6 +49,9 @@ pub struct Config {
     /// Word to the escalation contacts.
     #[serde(default, skip_serializing_if = "Escalation::is_default")]
     pub escalation: Escalation,
+    /// The registers of children.
+    #[serde(default, skip_serializing_if = "RegisterConfig::is_default")]
+    pub register: RegisterConfig,
     #[serde(skip)]
     folder: PathBuf,
 }
@@ -128,6 +131,21 @@ impl Default for Delivery {
     }
 }
 
+/// How the registers of children answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RegisterConfig {
+    /// Weights that were estimated from the authority's own data; without it those that this version ships.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+}
+
+impl RegisterConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Why the configuration can't be used. Names the file, so that an officer of the IT department can mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -187,6 +205,7 @@ impl Config {
             limits,
             delivery,
             escalation: Escalation::default(),
+            register: RegisterConfig::default(),
             folder: PathBuf::new(),
         }
     }

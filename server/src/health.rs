@@ -179,6 +179,9 @@ impl Health {
         );
         let recovery = Recovery::register(&mut registry);
         let told = Escalations::register(&mut registry);
+        let children = Family::<AuthorityLabel, Gauge>::default();
+        let help = "Children in the register that answers queries; none told while it is not ready";
+        registry.register("register_children", help, children.clone());
         register_store(&mut registry, self.node.store().counts());
         let issue = Gauge::<i64>::default();
         registry.register("directory_issue", "Directory issue in use", issue.clone());
@@ -196,6 +199,10 @@ impl Health {
             });
             let (stages, run_out, stopped) = read.await?;
             recovery.count(&self.node, code).await?;
+            if let Some(count) = self.node.register().children(code) {
+                let label = AuthorityLabel { authority: code.to_string() };
+                children.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
             refused_here.get_or_create(&AuthorityLabel { authority: code.to_string() }).set(stopped);
             for (stage, count) in stages {
                 transfers.get_or_create(&StageLabels { authority: code.to_string(), stage }).set(count);

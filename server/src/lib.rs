@@ -23,6 +23,7 @@ pub mod peers;
 pub mod pki;
 pub mod random;
 pub mod reconciliation;
+pub mod register;
 pub mod routes;
 pub mod store;
 pub mod tls;

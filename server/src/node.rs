@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory, Transport};
+use cme_matching::{Weights, WeightsError};
 use cme_spec::canonical::{DecodeError, Json, Limits};
 use cme_spec::directory::{Archive, Directory, DirectoryError, KeyStanding};
 use cme_spec::envelope::Envelope;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HostedConfig, OpenError};
 use crate::incarnation::{self, IncarnationError};
 use crate::random::Random;
+use crate::register::LiveRegister;
 use crate::store::leases::Holder;
 use crate::store::ledgers::LedgerKey;
 use crate::store::{Database, Store, StoreError, directory as issues};
@@ -50,6 +52,7 @@ pub struct Node(Arc<Inner>);
 struct Inner {
     config: Config,
     store: Store,
+    register: LiveRegister,
     directory: SharedDirectory,
     hosted: BTreeMap<AuthorityCode, Hosted>,
     clock: Clock,
@@ -129,6 +132,14 @@ pub enum NodeError {
     /// The incarnation file, or what the database says to it.
     #[error(transparent)]
     Incarnation(#[from] IncarnationError),
+    /// The file of weights is none.
+    #[error("the weights of {path}: {cause}")]
+    Weights {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: WeightsError,
+    },
     /// A hosted authority's key is not valid yet, or no longer.
     #[error("the signing key {kid} of authority {code} is not valid now: retired, revoked, or not valid yet")]
     KeyNotInTerm {
@@ -185,9 +196,11 @@ impl Node {
             hosted.insert(record.code, opened);
         }
         let holder = machine.random.holder();
+        let register = LiveRegister::new(store.clone(), weights(&config)?, hosted.keys().copied());
         let inner = Inner {
             config,
             store,
+            register,
             directory,
             hosted,
             clock: machine.clock,
@@ -211,6 +224,11 @@ impl Node {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// The registers of the hosted authorities.
+    pub fn register(&self) -> &LiveRegister {
+        &self.0.register
     }
 
     /// The instant now.
@@ -401,6 +419,14 @@ fn open_hosted(
         .with_retry(RetryPolicy::once())
         .with_incarnation(incarnation);
     Ok(Hosted { code: record.code, signing, client })
+}
+
+/// The weights by which a query is answered: those that this version ships, unless the configuration names others.
+pub fn weights(config: &Config) -> Result<Weights, NodeError> {
+    let Some(path) = &config.register.weights else { return Ok(Weights::shipped()) };
+    let text = String::from_utf8_lossy(&config.read(path)?).into_owned();
+    Weights::from_json(&text)
+        .map_err(|cause| NodeError::Weights { path: config.resolve(path).display().to_string(), cause })
 }
 
 /// Reads an Ed25519 key from PKCS#8 in PEM.

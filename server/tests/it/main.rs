@@ -22,6 +22,7 @@ mod refused_bodies;
 mod refused_entries;
 mod refused_readers;
 mod refused_references;
+mod register;
 #[cfg(feature = "postgres-tests")]
 mod several;
 mod support;
