@@ -8,6 +8,7 @@ use cme_spec::entry::EntryError;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::ledger::append::AppendError;
 use cme_spec::problem::{NextStep, Problem};
+use cme_spec::query::AnswerFault;
 
 /// Why a call to a peer did not give what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,9 @@ pub enum Unproven {
     /// An entry that does not follow the ones before it.
     #[error("{0}")]
     Append(#[from] AppendError),
+    /// An answer that is none to the query, or not in this place.
+    #[error("{0}")]
+    Answer(#[from] AnswerFault),
     /// A receipt or head about something else.
     #[error("it is about something else")]
     OtherMatter,

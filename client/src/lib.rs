@@ -19,16 +19,22 @@
 //! # Ok(()) }
 //! ```
 
+pub mod broadcast;
 mod directory;
 mod error;
 mod peer;
 mod retry;
+#[cfg(test)]
+mod scripted;
 pub mod tls;
 pub mod transport;
 
+pub use self::broadcast::broadcast;
 pub use self::directory::SharedDirectory;
-pub use self::error::ClientError;
-pub use self::peer::{Client, Delivered, Entries, FetchedLedger, Heads, PeerClient, ReceiptStatus};
+pub use self::error::{ClientError, Unproven};
+pub use self::peer::{
+    Answers, Client, Delivered, Entries, FetchedLedger, Heads, PeerClient, ReceiptStatus, proven_answer,
+};
 pub use self::retry::{PAUSE_MAX, RetryPolicy};
 pub use self::tls::{Identity, IdentityError};
 pub use self::transport::{PinnedHttps, Transport};

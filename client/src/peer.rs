@@ -1,5 +1,7 @@
 //! The client of one authority, and its view of one peer.
 
+mod ask;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use cme_spec::problem::{MEDIA_TYPE, NextStep, Problem};
 use cme_spec::receipt::{Head, Receipt, Reconciliation};
 use ring::rand::SecureRandom as _;
 
+pub use self::ask::{Answers, proven_answer};
 use crate::directory::SharedDirectory;
 use crate::error::{ClientError, Unproven};
 use crate::retry::RetryPolicy;
@@ -50,7 +53,11 @@ pub struct Client {
 impl Client {
     /// A client for `authority`, which shows `identity` to its peers.
     pub fn new(authority: AuthorityCode, identity: Identity, directory: SharedDirectory) -> Self {
-        let transport = Arc::new(PinnedHttps::new(identity));
+        Self::over(Arc::new(PinnedHttps::new(identity)), authority, directory)
+    }
+
+    /// A client for `authority` over a transport that has the identity to show.
+    pub fn over(transport: Arc<dyn Transport>, authority: AuthorityCode, directory: SharedDirectory) -> Self {
         Self { authority, transport, directory, retry: RetryPolicy::default(), incarnation: None }
     }
 
@@ -440,7 +447,7 @@ fn asked_pause(value: &str) -> Option<Duration> {
 }
 
 /// Spreads retries; a failing random source only makes them less spread.
-fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     let mut bytes = [0; 4];
     match ring::rand::SystemRandom::new().fill(&mut bytes) {
         Ok(()) => u32::from_le_bytes(bytes),
@@ -506,13 +513,9 @@ mod tests {
     async fn reads_no_answer_beyond_the_limit_whatever_brings_it() {
         let read = Arc::new(AtomicUsize::new(0));
         let directory = Archive::start(&example::signed_directory().to_json(), None).unwrap();
-        let client = Client {
-            authority: example::code("373"),
-            transport: Arc::new(Endless(Arc::clone(&read))),
-            directory: SharedDirectory::new(directory),
-            retry: RetryPolicy::once(),
-            incarnation: None,
-        };
+        let transport = Arc::new(Endless(Arc::clone(&read)));
+        let client = Client::over(transport, example::code("373"), SharedDirectory::new(directory))
+            .with_retry(RetryPolicy::once());
         let told = client.peer(example::code("330")).unwrap().capabilities().await;
         assert!(matches!(told, Err(ClientError::Unreachable { what, .. }) if what.contains("limit")));
         assert!(read.load(Ordering::Relaxed) <= Limits::COLLECTION.bytes_max + PART_BYTES);
