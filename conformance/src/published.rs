@@ -27,6 +27,9 @@ const SECTIONS: &[(&str, &str)] = sections![
     "12-facts",
     "13-privacy",
     "14-verification",
+    "15-queries",
+    "16-standing-queries",
+    "17-notices",
 ];
 
 /// A row of the register.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::config::ConfigError;
 use crate::delivery;
+use crate::dispatch;
 use crate::escalation;
 use crate::extract::RateLimits;
 use crate::health::Health;
@@ -101,6 +102,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
 
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
+    let letters = tokio::spawn(dispatch::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
     let escalations = tokio::spawn(escalation::run(node.clone(), channels, stopped.clone()));
     let registers = tokio::spawn(register::run(node.clone(), stopped.clone()));
@@ -116,7 +118,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, watcher, escalations, registers, pairs, server, operator);
+    let _ = tokio::join!(worker, letters, watcher, escalations, registers, pairs, server, operator);
     Ok(())
 }
 

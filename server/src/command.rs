@@ -6,6 +6,7 @@ mod directory;
 mod escalation;
 mod init;
 mod ledger;
+mod notice;
 mod office;
 mod output;
 mod register;

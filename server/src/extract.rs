@@ -4,6 +4,6 @@ mod body;
 mod caller;
 mod fault;
 
-pub use self::body::entry_body;
+pub use self::body::{document_body, entry_body, statement_body};
 pub use self::caller::{Caller, RateLimits};
 pub use self::fault::{Fault, problem_response};

@@ -4,12 +4,17 @@ pub mod get_capabilities;
 pub mod get_reconciliation;
 pub mod list_entries;
 pub mod list_heads;
+pub mod put_acknowledgement;
 pub mod put_entry;
+pub mod put_notice;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use cme_spec::canonical::Json;
 use serde::Serialize;
+
+use crate::extract::Fault;
+use crate::notices::Told;
 
 /// An answer that no cache keeps. Implements: TRN-008
 fn answer(status: actix_web::http::StatusCode, body: &impl Serialize) -> HttpResponse {
@@ -22,6 +27,16 @@ fn answer_document(status: actix_web::http::StatusCode, document: &Json) -> Http
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
         .body(document.canonical_bytes())
+}
+
+/// A storage receipt as an answer, or the refusal.
+fn answer_stored(told: Told) -> Result<HttpResponse, Fault> {
+    use actix_web::http::StatusCode;
+    match told {
+        Told::Stored(receipt) => Ok(answer_document(StatusCode::CREATED, &receipt.to_json())),
+        Told::Repeated(receipt) => Ok(answer_document(StatusCode::OK, &receipt.to_json())),
+        Told::Refused(problem) => Err(problem.into()),
+    }
 }
 
 fn ok(body: &impl Serialize) -> HttpResponse {

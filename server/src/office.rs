@@ -11,6 +11,7 @@ mod escalations;
 mod export;
 mod forking;
 mod linking;
+mod noticing;
 mod offering;
 mod resolving;
 mod view;
@@ -30,6 +31,10 @@ pub use self::error::OfficeError;
 pub use self::escalations::{EscalationView, MessageView, escalations, resolve_escalation};
 pub use self::export::{export, transfers};
 pub use self::linking::Link;
+pub use self::noticing::{
+    NoticeDecision, NoticeDetails, NoticeView, ToSend, acknowledge_notice, list_notices, retry_notice,
+    show_notice, tell,
+};
 pub use self::offering::{OfferDecision, offer};
 pub use self::resolving::{Resolution, resolve};
 pub use self::view::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cme_spec::body::Salt;
-use cme_spec::instant::{EntryId, Instant, ResponsibilityId, TransferId};
+use cme_spec::instant::{EntryId, Instant, NoticeId, ResponsibilityId, TransferId};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use uuid::Uuid;
 
@@ -57,6 +57,11 @@ impl Random {
     /// A new responsibility. Implements: IDN-001
     pub(crate) fn responsibility_id(&self, now: Instant) -> ResponsibilityId {
         ResponsibilityId::new(self.uuid(now)).expect("made as version 7")
+    }
+
+    /// A new notice. Implements: NTC-001
+    pub(crate) fn notice_id(&self, now: Instant) -> NoticeId {
+        NoticeId::new(self.uuid(now)).expect("made as version 7")
     }
 
     /// A new message to an escalation contact, or a process that sends them.

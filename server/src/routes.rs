@@ -32,6 +32,10 @@ fn bound(operation: &Operation) -> Resource {
         "get_reconciliation" => {
             resource.route(web::get().to(handler::get_reconciliation::get_reconciliation))
         }
+        "put_notice" => resource.route(web::put().to(handler::put_notice::put_notice)),
+        "put_acknowledgement" => {
+            resource.route(web::put().to(handler::put_acknowledgement::put_acknowledgement))
+        }
         other => unreachable!("operation {other} has no handler"),
     };
     resource.default_service(web::to(wrong_method))

@@ -13,11 +13,13 @@
 mod ahead;
 pub mod deployment;
 pub mod directory;
+pub mod dispatch;
 pub mod escalations;
 pub mod judging;
 pub mod leases;
 pub mod ledgers;
 pub mod migrate;
+pub mod notices;
 pub mod officers;
 pub mod outbox;
 pub mod pairs;

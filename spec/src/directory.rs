@@ -287,6 +287,11 @@ impl Directory {
         })
     }
 
+    /// Whether a time that a peer tells lies further ahead than clocks may differ. Implements: RCP-010
+    pub fn is_too_far_ahead(&self, told: Instant, now: Instant) -> bool {
+        told > now.plus_seconds(i64::from(self.policy.clock_skew_seconds_max))
+    }
+
     /// Whether the issue may be worked by at `now`.
     pub fn freshness(&self, now: Instant) -> Freshness {
         if now <= self.expires_at {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 pub use self::bodies::{SALT, body};
 pub use self::queries::{
     acknowledgement, answer as query_answer, broadcast_id, broadcast_query, notice, notice_body,
-    notice_header, notice_id, query, query_body, query_header, query_id, signed_answer, stored,
+    notice_body_of, notice_header, notice_id, query, query_body, query_header, query_id, signed_answer,
+    stored,
 };
 pub use self::story::Story;
 use crate::directory::{Authority, Availability, Contact, Directory, FORMAT, Key, Policy};

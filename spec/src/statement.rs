@@ -113,6 +113,13 @@ impl<H: StatementHeader> Statement<H> {
         Self { header, header_json, header_digest, body, signature }
     }
 
+    /// The identical header under another signature, as its author's key was put away meanwhile.
+    #[must_use]
+    pub fn signed_anew(mut self, key: &SigningKey) -> Self {
+        self.signature = key.sign(&self.header_json);
+        self
+    }
+
     /// The header as typed.
     pub fn header(&self) -> &H {
         &self.header

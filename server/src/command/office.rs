@@ -12,6 +12,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, TransferId};
 
 use super::escalation::Escalations;
+use super::notice::NoticeCommand;
 use super::{CommandError, open, output, read};
 use crate::office::{self, Decision, Link, OfferDecision, Resolution};
 
@@ -56,6 +57,9 @@ pub(super) enum OfficeCommand {
     Confirm(Named),
     /// Send a refused letter again, or give a refused decision up.
     Resolve(Resolve),
+    /// Facts told to other authorities, and told by them; they move no responsibility.
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// List what the escalation contact was told, the newest first.
     Escalations(Escalations),
     /// Print an example body for a decision.
@@ -153,7 +157,7 @@ pub(super) struct Outcome {
     file: PathBuf,
 }
 
-fn body(file: &Path) -> Result<Json, CommandError> {
+pub(super) fn body(file: &Path) -> Result<Json, CommandError> {
     let place =
         if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() };
     Json::decode(&read(file)?, &Limits::ENTRY)
@@ -162,27 +166,29 @@ fn body(file: &Path) -> Result<Json, CommandError> {
 
 impl OfficeCommand {
     pub(super) async fn run(&self, config: &Path) -> Result<(), CommandError> {
-        match self {
-            Self::Offer(offer) => offer.run(config).await,
-            Self::List(by) => list(config, by).await,
-            Self::Show(named) => show(config, named).await,
-            Self::Outcome(outcome) => outcome.run(config).await,
-            Self::Confirm(named) => confirm(config, named).await,
-            Self::Resolve(resolve) => resolve.run(config).await,
-            Self::Escalations(escalations) => escalations.run(config).await,
-            Self::Example { kind } => print_example(*kind),
-            Self::Acknowledge(decide) => decide.run(config, EntryType::Acknowledge).await,
-            Self::Ask(decide) => decide.run(config, EntryType::RequestInformation).await,
-            Self::Supply(decide) => decide.run(config, EntryType::SupplyInformation).await,
-            Self::Accept(decide) => decide.run(config, EntryType::Accept).await,
-            Self::Decline(decide) => decide.run(config, EntryType::Decline).await,
-            Self::Contest(decide) => decide.run(config, EntryType::Contest).await,
-            Self::Uphold(decide) => decide.run(config, EntryType::Uphold).await,
-            Self::Redirect(decide) => decide.run(config, EntryType::Redirect).await,
-            Self::Withdraw(decide) => decide.run(config, EntryType::Withdraw).await,
-            Self::Retract(decide) => decide.run(config, EntryType::Retract).await,
-            Self::Correct(decide) => decide.run(config, EntryType::Correct).await,
-        }
+        let (decide, kind) = match self {
+            Self::Offer(offer) => return offer.run(config).await,
+            Self::List(by) => return list(config, by).await,
+            Self::Show(named) => return show(config, named).await,
+            Self::Outcome(outcome) => return outcome.run(config).await,
+            Self::Confirm(named) => return confirm(config, named).await,
+            Self::Resolve(resolve) => return resolve.run(config).await,
+            Self::Escalations(escalations) => return escalations.run(config).await,
+            Self::Notice(notice) => return notice.run(config).await,
+            Self::Example { kind } => return print_example(*kind),
+            Self::Acknowledge(decide) => (decide, EntryType::Acknowledge),
+            Self::Ask(decide) => (decide, EntryType::RequestInformation),
+            Self::Supply(decide) => (decide, EntryType::SupplyInformation),
+            Self::Accept(decide) => (decide, EntryType::Accept),
+            Self::Decline(decide) => (decide, EntryType::Decline),
+            Self::Contest(decide) => (decide, EntryType::Contest),
+            Self::Uphold(decide) => (decide, EntryType::Uphold),
+            Self::Redirect(decide) => (decide, EntryType::Redirect),
+            Self::Withdraw(decide) => (decide, EntryType::Withdraw),
+            Self::Retract(decide) => (decide, EntryType::Retract),
+            Self::Correct(decide) => (decide, EntryType::Correct),
+        };
+        decide.run(config, kind).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! An entry from the bytes of a request.
+//! A document from the bytes of a request.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
 use cme_spec::canonical::{Json, Limits};
 use cme_spec::entry::{Entry, EntryError};
+use cme_spec::envelope::{Document, Envelope};
 use cme_spec::problem::{Problem, ProblemType};
+use cme_spec::signature::DetachedJws;
+use cme_spec::statement::{Statement, StatementError, StatementHeader};
 use futures_util::StreamExt as _;
 
 use super::Fault;
@@ -21,6 +24,40 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// Implements: CAN-008, TRN-017
 pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<Entry, Fault> {
+    let json = json_body(request, payload).await?;
+    Entry::from_json(json).map_err(|error| match &error {
+        EntryError::Shape(shape) => error.problem().pointer(shape.pointer.clone()).into(),
+        _ => error.problem().into(),
+    })
+}
+
+/// The query or notice in the request's body; its form is right, nothing else is checked yet.
+pub async fn statement_body<H: StatementHeader>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Statement<H>, Fault> {
+    let json = json_body(request, payload).await?;
+    Statement::from_json(json).map_err(|error| match &error {
+        StatementError::Shape(shape) => error.problem().pointer(shape.pointer.clone()).into(),
+        _ => error.problem().into(),
+    })
+}
+
+/// The signed document in the request's body; its form is right, its signature is not checked yet.
+pub async fn document_body<T: Document>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Envelope<T>, Fault> {
+    let json = json_body(request, payload).await?;
+    let signature = json.member("signature");
+    let text = signature.as_ref().and_then(|signature| signature.value().as_str());
+    if text.is_some_and(|text| text.parse::<DetachedJws>().is_err()) {
+        return Err(ProblemType::SignatureInvalid.into());
+    }
+    Envelope::read(&json).map_err(|error| Problem::new(ProblemType::Malformed).pointer(error.pointer).into())
+}
+
+async fn json_body(request: &HttpRequest, payload: web::Payload) -> Result<Json, Fault> {
     let media_type =
         request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
@@ -31,11 +68,7 @@ pub async fn entry_body(request: &HttpRequest, payload: web::Payload) -> Result<
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(ProblemType::MediaType.into());
     }
-    let json = Json::decode(&bytes, &Limits::ENTRY).map_err(|error| error.problem())?;
-    Entry::from_json(json).map_err(|error| match &error {
-        EntryError::Shape(shape) => error.problem().pointer(shape.pointer.clone()).into(),
-        _ => error.problem().into(),
-    })
+    Json::decode(&bytes, &Limits::ENTRY).map_err(|error| error.problem().into())
 }
 
 async fn bytes(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, Fault> {

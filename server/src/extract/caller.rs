@@ -19,6 +19,7 @@ use super::Fault;
 use crate::append::Told;
 use crate::config::Limits;
 use crate::node::{Hosted, Node};
+use crate::notices::Desk;
 use crate::peers;
 use crate::tls::ShownPin;
 
@@ -75,6 +76,12 @@ impl Caller {
     /// The directory under which this request is judged.
     pub fn directory(&self) -> Result<&Directory, Fault> {
         self.archive.newest().map(Signed::content).ok_or_else(|| ProblemType::Unavailable.into())
+    }
+
+    /// Where what this request brings is judged.
+    pub fn desk(&self) -> Result<Desk<'_>, Fault> {
+        let directory = self.directory()?;
+        Ok(Desk { node: &self.node, directory, hosted: self.hosted, caller: self.authority })
     }
 
     /// The incarnation under which an entry of this request comes.

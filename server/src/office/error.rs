@@ -1,9 +1,10 @@
 //! Why an officer's command is not carried out.
 
 use cme_spec::canonical::{DecodeError, ShapeError};
+use cme_spec::codes::NoticeKind;
 use cme_spec::entry::EntryType;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{EntryId, TransferId};
+use cme_spec::instant::{EntryId, NoticeId, TransferId};
 use cme_spec::ledger::Refusal;
 use cme_spec::ledger::append::AppendError;
 
@@ -84,6 +85,29 @@ pub enum OfficeError {
     /// The embedded onward accept does not prove the move.
     #[error("the onward transfer {0} is not accepted yet, or is not of this child's responsibility")]
     NotMovedOn(TransferId),
+    /// An authority can't tell itself a notice.
+    #[error("an authority can't tell itself a notice")]
+    NoticeToItself,
+    /// The other authority's server takes no notices.
+    #[error("authority {0} takes no notices by this protocol: telephone or write to its team ({1})")]
+    NoNotices(AuthorityCode, String),
+    /// The notice's body lacks something, or tells what it must not.
+    #[error("the input: {0}; `office notice example {1}` shows what is needed")]
+    NoticeBody(ShapeError, NoticeKind),
+    /// No such notice.
+    #[error("authority {0} holds no notice {1} for this; see `office notice list`")]
+    UnknownNotice(AuthorityCode, NoticeId),
+    /// One acknowledgement is all that a notice has.
+    #[error("notice {0} is acknowledged already")]
+    AcknowledgedAlready(NoticeId),
+    /// More would tell where a restricted child is.
+    #[error(
+        "notice {0} is about a child whose whereabouts must not be found out: it is acknowledged as `read` only"
+    )]
+    OnlyRead(NoticeId),
+    /// Nothing about the notice was refused for good.
+    #[error("nothing about notice {0} was refused for good; see `office notice list`")]
+    NoRefusedNotice(NoticeId),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

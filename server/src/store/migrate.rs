@@ -12,6 +12,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../migrations/0007_escalation_tasks.sql")),
     (8, include_str!("../../migrations/0008_indexes.sql")),
     (9, include_str!("../../migrations/0009_register.sql")),
+    (10, include_str!("../../migrations/0010_notices.sql")),
 ];
 
 /// The newest migration that this version knows.

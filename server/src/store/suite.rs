@@ -2,6 +2,7 @@
 //! of each for one engine, through its real migrations.
 
 mod batching;
+mod dispatching;
 mod escalations;
 mod leasing;
 mod register;
@@ -15,6 +16,10 @@ use cme_spec::instant::EntryId;
 pub(crate) use self::batching::{
     jobs_of_a_batch_see_what_those_before_them_changed,
     jobs_that_come_while_another_process_writes_share_a_commit, jobs_that_wait_share_a_commit,
+};
+pub(crate) use self::dispatching::{
+    a_dispatch_is_held_by_one_process_until_its_lease_has_run_out,
+    a_dispatch_waits_or_is_given_up_until_an_officer_retries, a_notice_comes_back_with_what_was_said_of_it,
 };
 use self::escalations::{
     a_message_is_held_by_one_process_until_its_lease_is_over,
@@ -93,6 +98,9 @@ macro_rules! for_engine {
                 changes_of_long_ago_are_forgotten_once_they_are_swept,
                 one_import_is_under_way_and_one_that_was_cut_off_comes_to_nothing,
                 an_officers_flag_outlives_the_row,
+                a_notice_comes_back_with_what_was_said_of_it,
+                a_dispatch_is_held_by_one_process_until_its_lease_has_run_out,
+                a_dispatch_waits_or_is_given_up_until_an_officer_retries,
                 a_connection_of_before_goes_on_while_the_tables_are_brought_up_to_date,
                 a_whole_database_takes_the_place_of_another_or_nothing_changes,
                 migrations_run_once,

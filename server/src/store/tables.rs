@@ -54,6 +54,9 @@ tables! {
         postcode, urn, laestab, shielded;
     register_shield (hosted, source, reference) shielded_at;
     register_change (hosted, last_change) first_change, kind, import, child;
+    notice (hosted, counterparty, notice, outgoing) header, header_digest, body, signature, created_at, stored,
+        acknowledgement, acknowledgement_stored;
+    dispatch (hosted, counterparty, task, id, number) state, attempts, next_at, last_failure, leased_by, leased_until;
 }
 
 /// Tables that a copy leaves out.
@@ -153,6 +156,7 @@ pub fn end_leases(tx: &mut dyn Tx) -> Result<(), StoreError> {
     for sql in [
         "UPDATE outbox SET leased_by = NULL, leased_until = 0 WHERE leased_by IS NOT NULL",
         "UPDATE escalation_task SET leased_by = NULL, leased_until = 0 WHERE leased_by IS NOT NULL",
+        "UPDATE dispatch SET leased_by = NULL, leased_until = 0 WHERE leased_by IS NOT NULL",
     ] {
         tx.exec(sql, &[])?;
     }

@@ -12,6 +12,7 @@ mod crash;
 mod escalation;
 mod escalation_channels;
 mod leases;
+mod notices;
 mod office;
 mod operator;
 mod proxy;

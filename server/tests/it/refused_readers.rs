@@ -33,6 +33,7 @@ fn a_certificate_that_nobody_pinned_is_a_peer_unknown_whatever_it_says() {
         let path = operation
             .path()
             .replace("{transfer}", &example::transfer(1).to_string())
+            .replace("{notice}", &example::notice_id(1).to_string())
             .replace("{sequence}", "0");
         let request = wire
             .request(operation.method(), &path)
@@ -52,6 +53,7 @@ fn every_operation_is_bound_and_nothing_else_is() {
         let path = operation
             .path()
             .replace("{transfer}", &example::transfer(1).to_string())
+            .replace("{notice}", &example::notice_id(1).to_string())
             .replace("{sequence}", "0");
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"] {
             let answer = wire.send(wire.request(method, &path)).unwrap();

@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::envelope::{Document, Envelope, Signed};
 use crate::ids::AuthorityCode;
 use crate::instant::Instant;
+use crate::problem::ProblemType;
 use crate::signature::{KeyId, PublicKey, SignatureError};
 use crate::statement::{Statement, StatementHeader};
 
@@ -20,6 +21,17 @@ pub enum KeyError {
     /// The key did not make the signature.
     #[error("the signature of authority {0} does not hold")]
     Signature(AuthorityCode),
+}
+
+impl KeyError {
+    /// The problem that a peer is told.
+    pub const fn problem(self) -> ProblemType {
+        match self {
+            Self::Unknown(_) => ProblemType::KeyUnknown,
+            Self::NotValid(_) => ProblemType::KeyNotValid,
+            Self::Signature(_) => ProblemType::SignatureInvalid,
+        }
+    }
 }
 
 /// What a key's standing at an instant means for what it signed.

@@ -54,9 +54,7 @@ impl AppendError {
     /// The problem that a peer is told. Implements: TRN-020
     pub fn problem(&self) -> Problem {
         let kind = match self {
-            Self::Key(KeyError::Unknown(_)) => ProblemType::KeyUnknown,
-            Self::Key(KeyError::NotValid(_)) => ProblemType::KeyNotValid,
-            Self::Key(KeyError::Signature(_)) => ProblemType::SignatureInvalid,
+            Self::Key(error) => error.problem(),
             Self::ReceiptMissing => ProblemType::ReceiptMissing,
             Self::ReceiptInvalid => ProblemType::ReceiptInvalid,
             Self::BodyMissing => ProblemType::BodyMissing,
@@ -108,8 +106,7 @@ fn of_receipt(error: KeyError) -> AppendError {
 }
 
 fn check_skew(told: Instant, directory: &Directory, now: Instant) -> Result<(), AppendError> {
-    let latest = now.plus_seconds(i64::from(directory.policy.clock_skew_seconds_max));
-    if told > latest { Err(AppendError::Skew) } else { Ok(()) }
+    if directory.is_too_far_ahead(told, now) { Err(AppendError::Skew) } else { Ok(()) }
 }
 
 /// The ledger after an entry that came with the sequencer's receipt, seen by the party `reader` at `now`.

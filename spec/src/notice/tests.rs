@@ -5,19 +5,7 @@ use crate::canonical::Json;
 use crate::example::{self, signing_key};
 
 fn told(kind: NoticeKind, change: impl Fn(&mut Value)) -> Notice {
-    let mut body = example::notice_body().into_value();
-    let roll = ["school", "deletionGround", "lastAttended"];
-    let absent: &[&str] = match kind {
-        NoticeKind::RemovedFromRoll => &[],
-        NoticeKind::JoinedRoll => &roll[1..],
-        NoticeKind::Seen => &roll,
-    };
-    for member in absent {
-        body.as_object_mut().unwrap().remove(*member);
-    }
-    if kind == NoticeKind::Seen {
-        body["byRole"] = json!("education welfare officer");
-    }
+    let mut body = example::notice_body_of(kind).into_value();
     change(&mut body);
     let header = NoticeHeader { kind, ..example::notice_header() };
     Notice::sign(header, Json::from_typed(&body).unwrap(), &signing_key("373"))

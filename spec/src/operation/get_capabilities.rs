@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::ids::AuthorityCode;
 
 /// Profiles that the code of this repository implements.
-pub const PROFILES: &[&str] = &["core", "recovery"];
+pub const PROFILES: &[&str] = &["core", "recovery", "notices"];
 
 /// What an authority's server can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -24,18 +24,7 @@ pub(super) fn file() -> TextFile {
 fn told(kind: K, change: &dyn Fn(&mut Value)) -> Value {
     let mut header = json!(example::notice_header());
     header["kind"] = json!(kind);
-    let mut body = example::notice_body().into_value();
-    let foreign: &[&str] = match kind {
-        K::RemovedFromRoll => &[],
-        K::JoinedRoll => &["deletionGround", "lastAttended"],
-        K::Seen => &["school", "deletionGround", "lastAttended"],
-    };
-    for member in foreign {
-        remove(&mut body, member);
-    }
-    if kind == K::Seen {
-        body["byRole"] = json!("education welfare officer");
-    }
+    let mut body = example::notice_body_of(kind).into_value();
     change(&mut body);
     stated(header, &body, "373")
 }
