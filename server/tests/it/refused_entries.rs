@@ -61,6 +61,11 @@ fn entries_out_of_order_are_told_the_head() {
     let answer = wire.put(&early);
     assert_eq!((answer.status, answer.problem().as_str()), (409, "sequence-gap"));
     assert_eq!(answer.json()["head"]["headerDigest"], ledger.head.header_digest.to_string());
+    let early = next(&ledger, E::Withdraw, "373", &key, |header| {
+        header.sequence = 5;
+        header.created_at = now().plus_seconds(86_400);
+    });
+    assert_eq!(wire.put(&early).problem(), "sequence-gap", "the place is looked at before the time");
     let unknown =
         next(&ledger, E::Withdraw, "373", &key, |header| header.transfer = cme_spec::example::transfer(50));
     let answer = wire.put(&unknown);

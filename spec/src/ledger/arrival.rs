@@ -5,7 +5,7 @@
 //! [`Holdings`] and changes nothing: the caller stores what the [`Ruling`] says, in the transaction in which
 //! it was reached.
 
-use super::append::{AppendError, check_delivered, check_proposed};
+use super::append::{AppendError, check_delivered, check_proposed, check_skew};
 use super::evidence::check_outcome;
 use super::{Ledger, apply, fork};
 use crate::body::check_entry;
@@ -329,6 +329,7 @@ fn proposed(desk: &Desk<'_>, arrival: &Arrival, ledger: Option<&Ledger>) -> Resu
         check_proposed(entry, desk.directory, desk.now)?;
         desk.receipt(entry, received_at)
     };
+    check_skew(entry.header().created_at, desk.directory, desk.now)?;
     let next = apply(ledger, entry, receipt.content())?;
     let entry = entry.clone().with_receipt(receipt.clone());
     Ok(Ruling::Append { ledger: Box::new(next), entry: Box::new(entry), receipt })
