@@ -307,14 +307,22 @@ pub async fn note_refused(
     node.store().write(move |tx| officers::note_refused(tx, &key, sequence, problem, now)).await
 }
 
-/// Past the days of grace, nobody new is let in. Implements: DIR-008
+/// An offer begins no ledger by or to an authority that has ended or is to come, and past the days of grace
+/// nobody new is let in. An offer that comes back with a receipt was first received long ago.
+///
+/// Implements: DIR-008, DIR-011
 fn stranger(
     tx: &mut dyn Tx,
     incoming: &Incoming,
     directory: &Directory,
 ) -> Result<Option<Problem>, StoreError> {
     let key = incoming.key();
-    let begins = incoming.arrival.entry().header().sequence == 0;
+    let entry = incoming.arrival.entry();
+    let begins = entry.header().sequence == 0;
+    let live = |party| directory.is_live(party, incoming.now);
+    if begins && entry.receipts().is_empty() && !(live(key.hosted) && live(key.counterparty)) {
+        return Ok(Some(Problem::new(ProblemType::NotAParty)));
+    }
     let stale = begins && directory.freshness(incoming.now) == Freshness::Stale;
     if stale && !ledgers::share_any(tx, key.hosted, key.counterparty)? {
         let problem = Problem::new(ProblemType::Unavailable);

@@ -78,6 +78,30 @@ fn entries_out_of_order_are_told_the_head() {
 }
 
 #[test]
+fn who_has_ended_offers_nothing_and_finishes_what_was_begun() {
+    let (world, wire, transfer) = offered();
+    let yesterday = cme_spec::working_days::london_date(now().timestamp()).yesterday().unwrap();
+    world.reissue(|directory| {
+        let authorities = directory["authorities"].as_array_mut().unwrap();
+        let ended = authorities.iter_mut().find(|authority| authority["code"] == "373").unwrap();
+        ended["validTo"] = json!(yesterday.to_string());
+        ended["successors"] = json!([{ "code": "383", "residuary": true }]);
+    });
+    world.wait_for_issue("330", 2);
+    let answer = wire.put(&offer(&world, "373", "330", 7, |_| {}));
+    assert_eq!((answer.status, answer.problem().as_str()), (403, "not-a-party"));
+    let twin = offer(&world, "383", "330", 8, |_| {});
+    assert_eq!(
+        world.wire("383", "330").put(&twin).status,
+        201,
+        "the good twin: its successor in its own name"
+    );
+    let ledger = ledger_of(&world.party("330").export(&transfer));
+    let withdraw = next(&ledger, E::Withdraw, "373", &world.party("373").signing_key(), |_| {});
+    assert_eq!(wire.put(&withdraw).status, 201, "in a ledger that is there");
+}
+
+#[test]
 fn what_the_rules_forbid_is_refused_by_name() {
     let (world, wire, transfer) = offered();
     let ledger = ledger_of(&world.party("330").export(&transfer));
