@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
+use cme_spec::ids::AuthorityCode;
 use cme_spec::operation::list_heads::{HeadPage, PAGE_ITEMS};
 use cme_spec::problem::ProblemType;
 
@@ -18,7 +19,7 @@ pub(crate) async fn list_heads(
 ) -> Result<HttpResponse, Fault> {
     let incarnation = caller.node.incarnation();
     let after = match query.get("after") {
-        Some(cursor) => read_cursor(cursor, incarnation)?,
+        Some(cursor) => read_cursor(cursor, incarnation, caller.authority)?,
         None => 0,
     };
     let hosted = caller.signer()?;
@@ -32,17 +33,22 @@ pub(crate) async fn list_heads(
     Ok(ok(&HeadPage {
         incarnation,
         heads: page.iter().map(|held| hosted.head(&held.ledger, held.key.hosted, told).to_json()).collect(),
-        next: format!("{incarnation}.{next}"),
+        next: written(incarnation, next, caller.authority),
         more,
     }))
 }
 
-/// A cursor has one written form: the one that was given out. Implements: RCV-006
-fn read_cursor(cursor: &str, incarnation: u64) -> Result<i64, Fault> {
-    let parts = cursor
-        .split_once('.')
-        .and_then(|(of, place)| Some((of.parse::<u64>().ok()?, place.parse::<i64>().ok()?)))
-        .filter(|(of, place)| *place >= 0 && format!("{of}.{place}") == cursor);
+/// A cursor names whom it was given to.
+fn written(incarnation: u64, place: i64, caller: AuthorityCode) -> String {
+    format!("{incarnation}.{place}.{caller}")
+}
+
+/// A cursor has one written form: the one that was given out, to this caller. Implements: RCV-006
+fn read_cursor(cursor: &str, incarnation: u64, caller: AuthorityCode) -> Result<i64, Fault> {
+    let mut parts = cursor.split('.');
+    let of = parts.next().and_then(|of| of.parse::<u64>().ok());
+    let place = parts.next().and_then(|place| place.parse::<i64>().ok());
+    let parts = of.zip(place).filter(|(of, place)| *place >= 0 && written(*of, *place, caller) == cursor);
     match parts {
         Some((of, place)) if of == incarnation => Ok(place),
         // An incarnation that is still to come gave out nothing.
