@@ -1,0 +1,209 @@
+//! `conformance.toml`: what the vendor declares of the subject, and `init`, which writes it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::court::{Bench, Waits};
+use crate::host::Host;
+use crate::json::Json;
+use crate::shuffle::shuffled;
+use crate::wire::{ListenError, Listener};
+use crate::world::{FileError, RecordError, Subject, World, WorldError};
+
+/// The name of the file.
+pub(crate) const FILE: &str = "conformance.toml";
+
+const SUBJECT: &str = "subject.json";
+const PEERS: &str = "peers.json";
+const DIRECTORY: &str = "directory.json";
+
+/// The revision of the text that this program judges by.
+pub(crate) const REVISION: &str = "1.0-draft";
+
+/// What the file says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Declaration {
+    /// The revision of the text that the subject keeps.
+    pub(crate) revision: String,
+    /// Where the suite's authorities listen. The directory names it, so it can't be changed afterwards.
+    pub(crate) listen: SocketAddr,
+    /// Seconds within which the subject answers a request.
+    pub(crate) response_seconds: u64,
+    /// Seconds within which it does by itself what the text asks, such as reading a ledger after a gap.
+    pub(crate) act_seconds: u64,
+    /// Each profile, had or not.
+    pub(crate) profiles: Profiles,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// The profiles of section 0.1.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profiles {
+    pub(crate) core: bool,
+    pub(crate) recovery: bool,
+    pub(crate) records: bool,
+}
+
+impl Profiles {
+    /// Whether the subject declares that profile.
+    pub(crate) fn has(self, name: &str) -> bool {
+        match name {
+            "core" => self.core,
+            "recovery" => self.recovery,
+            "records" => self.records,
+            _ => false,
+        }
+    }
+}
+
+/// Why a declaration can't be written or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeclarationError {
+    #[error("{}: {cause}", path.display())]
+    Io { path: PathBuf, cause: std::io::Error },
+    #[error("{} is there already: init overwrites nothing", .0.display())]
+    Exists(PathBuf),
+    #[error("{}: {cause}", path.display())]
+    Record { path: PathBuf, cause: RecordError },
+    #[error("{}: {cause}", path.display())]
+    Toml { path: PathBuf, cause: Box<toml::de::Error> },
+    #[error("the declaration can't be written: {0}")]
+    Write(#[from] toml::ser::Error),
+    #[error(transparent)]
+    World(#[from] WorldError),
+    #[error(transparent)]
+    Peers(#[from] FileError),
+    #[error("{} declares revision {told}; this program judges by {REVISION}", path.display())]
+    Revision { path: PathBuf, told: String },
+    #[error("{}: profile core is what every implementation has", .0.display())]
+    NoCore(PathBuf),
+    #[error("a base URL of the suite's is https://host:port without a path, not {0}")]
+    BaseUrl(String),
+}
+
+/// Writes everything that a run needs into a folder.
+pub(crate) fn init(
+    folder: &Path,
+    record: &Path,
+    listen: SocketAddr,
+    base_url: &str,
+) -> Result<(), DeclarationError> {
+    if crate::world::host_of(base_url).is_none() || base_url.matches('/').count() != 2 {
+        return Err(DeclarationError::BaseUrl(base_url.to_owned()));
+    }
+    let bytes = read(record)?;
+    let subject = subject_of(record, &bytes)?;
+    let files = [FILE, SUBJECT, PEERS, DIRECTORY].map(|name| folder.join(name));
+    if let Some(there) = files.iter().find(|path| path.exists()) {
+        return Err(DeclarationError::Exists(there.clone()));
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|cause| DeclarationError::Io { path: folder.to_owned(), cause })?;
+    let world = World::generate(&subject.code, base_url)?;
+    let directory = world.directory(&subject).map_err(WorldError::from)?;
+    let listed = subject.record.member("profiles").map(Json::items).unwrap_or_default();
+    let has = |name: &str| listed.contains(&name.into());
+    let declaration = Declaration {
+        revision: REVISION.to_owned(),
+        listen,
+        response_seconds: 10,
+        act_seconds: 30,
+        profiles: Profiles { core: true, recovery: has("recovery"), records: has("records") },
+        folder: PathBuf::new(),
+    };
+    let text = toml::to_string(&declaration)?;
+    write(&files[1], &bytes)?;
+    write_secret(&files[2], world.to_text().as_bytes())?;
+    write(&files[3], directory.plain().as_bytes())?;
+    // Last, so that what stands beside it is whole.
+    write(&files[0], text.as_bytes())
+}
+
+fn subject_of(path: &Path, bytes: &[u8]) -> Result<Subject, DeclarationError> {
+    Subject::read(bytes).map_err(|cause| DeclarationError::Record { path: path.to_owned(), cause })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DeclarationError> {
+    std::fs::read(path).map_err(|cause| DeclarationError::Io { path: path.to_owned(), cause })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), DeclarationError> {
+    std::fs::write(path, bytes).map_err(|cause| DeclarationError::Io { path: path.to_owned(), cause })
+}
+
+/// Readable by its owner alone, where the system can say so.
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DeclarationError> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
+    written.map_err(|cause| DeclarationError::Io { path: path.to_owned(), cause })
+}
+
+impl Declaration {
+    /// Reads the file of a folder.
+    pub(crate) fn load(folder: &Path) -> Result<Self, DeclarationError> {
+        let path = folder.join(FILE);
+        let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+        let declaration: Self = toml::from_str(&text)
+            .map_err(|cause| DeclarationError::Toml { path: path.clone(), cause: Box::new(cause) })?;
+        if declaration.revision != REVISION {
+            return Err(DeclarationError::Revision { path, told: declaration.revision });
+        }
+        if !declaration.profiles.core {
+            return Err(DeclarationError::NoCore(path));
+        }
+        Ok(Self { folder: folder.to_owned(), ..declaration })
+    }
+
+    /// The subject.
+    pub(crate) fn subject(&self) -> Result<Subject, DeclarationError> {
+        let path = self.folder.join(SUBJECT);
+        subject_of(&path, &read(&path)?)
+    }
+
+    /// The directory that the subject has to have loaded.
+    pub(crate) fn directory(&self) -> Result<Json, DeclarationError> {
+        let path = self.folder.join(DIRECTORY);
+        Json::read(&read(&path)?)
+            .map_err(|cause| DeclarationError::Record { path, cause: RecordError::Json(cause) })
+    }
+
+    /// The suite's authorities.
+    pub(crate) fn world(&self) -> Result<World, DeclarationError> {
+        Ok(World::load(&self.folder.join(PEERS))?)
+    }
+
+    /// Everything that cases need, the suite's authorities listening, in the order that the seed gives.
+    pub(crate) fn bench(&self, seed: u64) -> Result<Bench, BenchError> {
+        let world = Arc::new(self.world()?);
+        let socket = Listener::bind(self.listen)?;
+        let host = Arc::new(Host::start(socket, &world.server)?);
+        let order = shuffled((0..world.authorities.len()).collect(), seed);
+        let act = Duration::from_secs(self.act_seconds);
+        let waits = Waits {
+            response: Duration::from_secs(self.response_seconds),
+            act,
+            quiet: act.min(Duration::from_secs(5)),
+        };
+        Ok(Bench::new(self.subject()?, (world, host), waits, order))
+    }
+}
+
+/// Why there is no bench.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}

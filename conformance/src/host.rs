@@ -1,0 +1,120 @@
+//! The suite's authorities as servers: one listener that plays each by a script and remembers who asked what.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::identity::Identity;
+use crate::json::Json;
+use crate::wire::{Answer, Incoming, ListenError, Listener, Request, TlsStyle};
+
+/// What an authority of the suite answers.
+pub(crate) type Script = Box<dyn Fn(&Request) -> Answer + Send>;
+
+/// A request that came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// The authority that was addressed.
+    pub(crate) code: String,
+    pub(crate) request: Request,
+    /// Pin of the client's certificate.
+    pub(crate) pin: Option<String>,
+}
+
+#[derive(Default)]
+struct Book {
+    scripts: BTreeMap<String, Script>,
+    seen: Vec<Seen>,
+}
+
+/// The listener; ends with this value.
+pub(crate) struct Host {
+    book: Arc<(Mutex<Book>, Condvar)>,
+    _listener: Listener,
+}
+
+impl Host {
+    /// Answers on that socket.
+    pub(crate) fn start(socket: TcpListener, identity: &Identity) -> Result<Self, ListenError> {
+        let book = Arc::new((Mutex::new(Book::default()), Condvar::new()));
+        let held = book.clone();
+        let answer = move |incoming: &Incoming| answer(&held, incoming);
+        let listener = Listener::start(socket, identity, TlsStyle::STRICT, answer)?;
+        Ok(Self { book, _listener: listener })
+    }
+
+    /// Forgets every script and every request.
+    pub(crate) fn clear(&self) {
+        *self.book.0.lock().unwrap_or_else(PoisonError::into_inner) = Book::default();
+    }
+
+    /// From now on that authority answers so.
+    pub(crate) fn play(&self, code: &str, script: impl Fn(&Request) -> Answer + Send + 'static) {
+        let mut book = self.book.0.lock().unwrap_or_else(PoisonError::into_inner);
+        book.scripts.insert(code.to_owned(), Box::new(script));
+    }
+
+    /// The requests to that authority whose path begins so below its base URL, once there is one, or after
+    /// the longest wait.
+    pub(crate) fn wait(&self, code: &str, path: &str, longest: Duration) -> Vec<Seen> {
+        let until = Instant::now() + longest;
+        let mut book = self.book.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let found = of(&book.seen, code, path);
+            let left = until.saturating_duration_since(Instant::now());
+            if !found.is_empty() || left.is_zero() {
+                return found;
+            }
+            book = self.book.1.wait_timeout(book, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The requests so far to that authority whose path begins so.
+    pub(crate) fn seen(&self, code: &str, path: &str) -> Vec<Seen> {
+        of(&self.book.0.lock().unwrap_or_else(PoisonError::into_inner).seen, code, path)
+    }
+}
+
+fn of(seen: &[Seen], code: &str, path: &str) -> Vec<Seen> {
+    let target = format!("/{code}{path}");
+    seen.iter()
+        .filter(|seen| seen.code == code && seen.request.target.starts_with(&target))
+        .cloned()
+        .collect()
+}
+
+fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
+    let code = incoming.request.target.split('/').nth(1).unwrap_or_default().to_owned();
+    let mut held = book.0.lock().unwrap_or_else(PoisonError::into_inner);
+    held.seen.push(Seen { code: code.clone(), request: incoming.request.clone(), pin: incoming.pin.clone() });
+    book.1.notify_all();
+    match held.scripts.get(&code) {
+        Some(script) => script(&incoming.request),
+        None => Answer::Bytes(problem(503, "unavailable", "Retry-After: 3600\r\n")),
+    }
+}
+
+/// A success with a document.
+pub(crate) fn document(status: u16, document: &Json) -> Vec<u8> {
+    message(status, "application/json", "", &document.plain())
+}
+
+/// A refusal.
+pub(crate) fn problem(status: u16, name: &str, fields: &str) -> Vec<u8> {
+    let problem = Json::object([
+        ("type", format!("urn:cme:problem:v1:{name}").into()),
+        ("title", "Refused by the conformance suite.".into()),
+        ("status", i64::from(status).into()),
+    ]);
+    message(status, "application/problem+json", fields, &problem.plain())
+}
+
+/// The bytes of a response.
+pub(crate) fn message(status: u16, media_type: &str, fields: &str, content: &str) -> Vec<u8> {
+    let length = content.len();
+    let head = format!(
+        "HTTP/1.1 {status} .\r\nContent-Type: {media_type}\r\nCache-Control: no-store\r\n{fields}Content-Length: {length}\r\n\r\n"
+    );
+    (head + content).into_bytes()
+}

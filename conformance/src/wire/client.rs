@@ -1,0 +1,217 @@
+//! The client's side: one TLS connection, a deadline on everything.
+
+use std::io::{Read, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, SignatureScheme, StreamOwned,
+};
+
+use super::message::told;
+use super::{Request, Response, WireError};
+use crate::identity::{Identity, pin_of};
+
+/// Where a server is, and by which keys it is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Pins of the directory; none takes any certificate.
+    pub(crate) pins: Vec<String>,
+    /// Longest wait for a connection and for each response.
+    pub(crate) patience: Duration,
+}
+
+impl Target {
+    /// What stands in the field `Host`.
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// A TLS configuration that shows `identity`, with or without memory of sessions.
+    pub(crate) fn config(
+        &self,
+        identity: Option<&Identity>,
+        resuming: bool,
+    ) -> Result<Arc<ClientConfig>, WireError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(Pinned { pins: self.pins.clone(), provider: provider.clone() });
+        let failed = |error: rustls::Error| WireError::Tls(error.to_string());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(failed)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match identity {
+            Some(identity) => {
+                builder.with_client_auth_cert(identity.chain(), identity.private_key()).map_err(failed)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        if !resuming {
+            config.resumption = Resumption::disabled();
+        }
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// An open connection.
+pub(crate) struct Connection {
+    stream: Timed,
+    host: String,
+    patience: Duration,
+    open: bool,
+}
+
+impl Connection {
+    /// Connects and shakes hands.
+    pub(crate) fn open(target: &Target, config: Arc<ClientConfig>) -> Result<Self, WireError> {
+        let until = Instant::now() + target.patience;
+        let failed = |error: std::io::Error| WireError::Connect(error.to_string());
+        let address = (target.host.as_str(), target.port).to_socket_addrs().map_err(failed)?.next();
+        let address = address.ok_or_else(|| WireError::Connect("the host has no address".into()))?;
+        let tcp = TcpStream::connect_timeout(&address, target.patience).map_err(failed)?;
+        tcp.set_nodelay(true).map_err(failed)?;
+        let name =
+            ServerName::try_from(target.host.clone()).map_err(|error| WireError::Tls(error.to_string()))?;
+        let tls = ClientConnection::new(config, name).map_err(|error| WireError::Tls(error.to_string()))?;
+        let mut stream = Timed { stream: StreamOwned::new(tls, tcp), until };
+        while stream.stream.conn.is_handshaking() {
+            stream.arm()?;
+            let Timed { stream: StreamOwned { conn, sock }, .. } = &mut stream;
+            conn.complete_io(sock).map_err(|error| handshake_error(&error, target.patience))?;
+        }
+        Ok(Self { stream, host: target.authority(), patience: target.patience, open: true })
+    }
+
+    /// Sends a request and reads its response.
+    pub(crate) fn exchange(&mut self, request: &Request) -> Result<Response, WireError> {
+        self.send(&request.bytes(&self.host))?;
+        self.receive()
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.stream.until = Instant::now() + self.patience;
+        self.stream.arm()?;
+        // A server may answer and close before it has read everything: what it says is read all the same.
+        let sent = self.stream.stream.write_all(bytes).and_then(|()| self.stream.stream.flush());
+        match sent.map_err(|error| told(&error)) {
+            Err(WireError::Timeout(_)) => Err(WireError::Timeout(self.patience.as_millis())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a response.
+    pub(crate) fn receive(&mut self) -> Result<Response, WireError> {
+        self.stream.until = Instant::now() + self.patience;
+        let answer = Response::read(&mut self.stream);
+        self.open = answer.as_ref().is_ok_and(Response::keeps_alive);
+        answer.map_err(|error| match error {
+            WireError::Timeout(_) => WireError::Timeout(self.patience.as_millis()),
+            other => other,
+        })
+    }
+
+    /// Whether another request may follow.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether the session was taken up from an earlier one.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.stream.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+}
+
+fn handshake_error(error: &std::io::Error, patience: Duration) -> WireError {
+    match told(error) {
+        WireError::Tls(text) if text.contains("ApplicationVerificationFailure") => WireError::Pin,
+        WireError::Timeout(_) => WireError::Timeout(patience.as_millis()),
+        WireError::Closed => WireError::Tls("the handshake was broken off".into()),
+        other => other,
+    }
+}
+
+/// A stream whose reads end at an instant, however slowly bytes come.
+struct Timed {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    until: Instant,
+}
+
+impl Timed {
+    /// Gives the socket what is left of the time.
+    fn arm(&mut self) -> Result<(), WireError> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(WireError::Timeout(0));
+        }
+        let armed = self.stream.sock.set_read_timeout(Some(left));
+        armed.and_then(|()| self.stream.sock.set_write_timeout(Some(left))).map_err(|_| WireError::Closed)
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.arm().map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?;
+        self.stream.read(buffer)
+    }
+}
+
+/// Takes a certificate by its pin, whatever its names and issuer.
+#[derive(Debug)]
+struct Pinned {
+    pins: Vec<String>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let refused =
+            || rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure);
+        let pin = pin_of(end_entity).map_err(|_| refused())?;
+        if self.pins.is_empty() || self.pins.contains(&pin) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(refused())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
