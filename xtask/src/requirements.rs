@@ -18,7 +18,7 @@ use crate::{Report, Trouble};
 use cme_spec::operation::get_capabilities::PROFILES;
 
 const REGISTER: &str = "spec/requirements.toml";
-const CASES: &str = "conformance/cases";
+const CASES: &str = "conformance/src/cases";
 
 /// Checks register, text and citations against each other.
 pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
@@ -46,15 +46,10 @@ pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
     }));
     report.notes.push(summary(&register, &implemented));
     report.notes.extend(left_open(&register, &profiles));
-    if tree.has_folder(CASES) {
-        let cases = tree.files(CASES, "")?;
-        let checked: Vec<Citation> = cases.iter().flat_map(|file| citation::read(file, "Checks:")).collect();
-        report.faults.extend(unknown(&register, &checked, "Checks"));
-        report.faults.extend(missing(&register, &checked, "no case cites it (Checks:)", needs_case));
-        report.notes.push(format!("{} of them checked by a case", cited(&checked).len()));
-    } else {
-        report.notes.push(format!("{CASES} does not exist yet: cases are not checked"));
-    }
+    let cases = tree.files(CASES, ".rs")?;
+    let checked: Vec<Citation> = cases.iter().flat_map(|file| citation::read(file, "checks:")).collect();
+    report.faults.extend(unknown(&register, &checked, "checks"));
+    report.notes.push(covered(&register, &checked));
     report.notes.push(format!("{} faults", report.faults.len()));
     Ok(report)
 }
@@ -151,6 +146,15 @@ fn left_open(register: &[Requirement], implemented: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// How many of the requirements that a black box can test have a case. One without is no fault yet: the suite
+/// does not play every role.
+fn covered(register: &[Requirement], checked: &[Citation]) -> String {
+    let cited = cited(checked);
+    let (with, without): (Vec<_>, Vec<_>) =
+        register.iter().filter(|row| needs_case(row)).partition(|row| cited.contains(row.id.as_str()));
+    format!("cases: {} of the MUSTs that can be tested have one, {} have none", with.len(), without.len())
+}
+
 fn summary(register: &[Requirement], implemented: &[Citation]) -> String {
     let mut levels: BTreeMap<&str, usize> = BTreeMap::new();
     for row in register {
@@ -244,6 +248,13 @@ mod tests {
         for declared in [&[][..], &["core", "recovery"]] {
             assert!(undeclared(&core, declared).is_some(), "{declared:?}");
         }
+    }
+
+    #[test]
+    fn counts_the_cases_of_what_binds_and_can_be_tested() {
+        let rows = [row("LED-001", "MUST"), row("LED-002", "MUST NOT"), row("LED-003", "SHOULD")];
+        let told = covered(&rows, &[citation("LED-001"), citation("LED-003")]);
+        assert_eq!(told, "cases: 1 of the MUSTs that can be tested have one, 1 have none");
     }
 
     #[test]

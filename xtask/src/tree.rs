@@ -55,11 +55,6 @@ impl Tree {
             .map_err(|cause| Trouble::File { path: path.to_owned(), cause })
     }
 
-    /// Whether a folder of that path exists.
-    pub(crate) fn has_folder(&self, path: &str) -> bool {
-        self.root.join(path).is_dir()
-    }
-
     /// The text files below a folder whose name ends so, sorted by path; none when the folder is missing.
     /// Build output and hidden folders are left out.
     pub(crate) fn files(&self, folder: &str, ending: &str) -> Result<Vec<TextFile>, Trouble> {

@@ -30,9 +30,13 @@ pub(super) fn read(file: &TextFile, word: &str) -> Vec<Citation> {
             None => continue,
         };
         let ids = list.split([',', ' ']).filter(|part| !part.is_empty());
-        let ids = ids.map(|part| part.trim_end_matches(['.', ';', '"', '`'])).take_while(|part| is_id(part));
+        // An id in a comment stands bare, one in a case is a string of an array.
+        let bare = |part: &'_ str| -> String {
+            part.trim_start_matches(['&', '[', '"']).trim_end_matches(['.', ';', '"', '`', ']']).to_owned()
+        };
+        let ids = ids.map(bare).take_while(|part| is_id(part));
         let before = found.len();
-        found.extend(ids.map(|id| Citation { path: file.path.clone(), line: index + 1, id: id.to_owned() }));
+        found.extend(ids.map(|id| Citation { path: file.path.clone(), line: index + 1, id }));
         open = found.len() > before && list.trim_end().ends_with(',');
     }
     found
@@ -60,6 +64,14 @@ mod tests {
         assert_eq!(check("// Implements: LED-001. Then more of ABC-001\n"), [(1, "LED-001".to_owned())]);
         assert!(check("// Implements: nothing\n").is_empty());
         assert!(check("// see LED-001\n").is_empty());
+    }
+
+    #[test]
+    fn reads_what_a_case_says_that_it_checks() {
+        let text = "Case {\n    checks: &[\"LED-001\", \"LED-002\"],\n    run: a,\n}\nchecks: &'static [&'static str],\n";
+        let file = TextFile { path: "a.rs".to_owned(), text: text.to_owned() };
+        let found = read(&file, "checks:").into_iter().map(|citation| (citation.line, citation.id));
+        assert!(found.eq([(2, "LED-001".to_owned()), (2, "LED-002".to_owned())]));
     }
 
     #[test]
