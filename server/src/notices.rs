@@ -41,6 +41,17 @@ pub enum Told {
     Refused(Problem),
 }
 
+impl Told {
+    /// What came of it, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stored(_) => "stored",
+            Self::Repeated(_) => "repeated",
+            Self::Refused(problem) => problem.registered().map_or("refused", ProblemType::name),
+        }
+    }
+}
+
 impl From<ProblemType> for Told {
     fn from(problem: ProblemType) -> Self {
         Self::Refused(Problem::new(problem))

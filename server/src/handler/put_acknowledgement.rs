@@ -19,6 +19,6 @@ pub(crate) async fn put_acknowledgement(
         return Err(ProblemType::PathMismatch.into());
     }
     let told = acknowledged(&caller.desk()?, said).await?;
-    tracing::info!(notice = %id, "acknowledgement received");
+    tracing::info!(notice = %id, outcome = told.name(), "acknowledgement received");
     answer_stored(told)
 }

@@ -20,6 +20,6 @@ pub(crate) async fn put_notice(
         return Err(ProblemType::PathMismatch.into());
     }
     let told = receive(&caller.desk()?, notice).await?;
-    tracing::info!(notice = %id, %kind, %author, "notice received");
+    tracing::info!(notice = %id, %kind, %author, outcome = told.name(), "notice received");
     answer_stored(told)
 }

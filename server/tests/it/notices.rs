@@ -202,15 +202,16 @@ fn an_acknowledgement_counts_for_a_notice_of_ours_and_says_of_a_restricted_child
     assert!(refused(world.party("330"), &more, None).contains("as `read` only"));
     world.party_mut("330").kill();
     let digest = digest_of(&world, &id);
-    let word = |change: &dyn Fn(&mut Acknowledgement)| {
+    let word_by = |signer: &str, change: &dyn Fn(&mut Acknowledgement)| {
         let mut said = example::acknowledgement().content().clone();
         said.notice = id.parse().unwrap();
         said.notice_digest = digest.parse().unwrap();
         said.disposition = NoticeDisposition::Read;
         said.acknowledged_at = now();
         change(&mut said);
-        Envelope::sign(said, &world.party("330").signing_key()).to_json()
+        Envelope::sign(said, &world.party(signer).signing_key()).to_json()
     };
+    let word = |change: &dyn Fn(&mut Acknowledgement)| word_by("330", change);
     let wire = world.wire("330", "373");
     let path = format!("/v1/notices/{id}/acknowledgement");
     let problem = |said: &Json| put(&wire, &path, said).problem();
@@ -218,6 +219,11 @@ fn an_acknowledgement_counts_for_a_notice_of_ours_and_says_of_a_restricted_child
     assert_eq!(problem(&word(&|said| said.notice_digest = cme_spec::digest::Digest::of(b"x"))), "malformed");
     assert_eq!(problem(&word(&|said| said.by = example::code("373"))), "not-a-party");
     assert_eq!(problem(&word(&|said| said.notice = example::notice_id(9))), "path-mismatch");
+    assert_eq!(problem(&word_by("373", &|_| {})), "key-unknown", "only its own key speaks for an authority");
+    let mut other_words = word(&|_| {}).into_value();
+    other_words["acknowledgement"]["directoryIssue"] = json!(2);
+    let other_words = Json::from_typed(&other_words).unwrap();
+    assert_eq!(problem(&other_words), "signature-invalid", "a signature is over these words");
     let other = format!("/v1/notices/{}/acknowledgement", example::notice_id(9));
     let unknown = put(&wire, &other, &word(&|said| said.notice = example::notice_id(9)));
     assert_eq!(unknown.problem(), "notice-unknown");
