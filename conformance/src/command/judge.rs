@@ -7,6 +7,7 @@ use super::{Said, Trouble};
 use crate::cases::{self, Case};
 use crate::declaration::Declaration;
 use crate::doctor::{self, Look};
+use crate::published::Publication;
 use crate::run::{self, Exit, Report};
 use crate::self_check;
 use crate::shuffle::seed as random_seed;
@@ -54,7 +55,7 @@ pub(super) fn run(
         let text = serde_json::to_string_pretty(&report)? + "\n";
         std::fs::write(path, text).map_err(|cause| Trouble::Results { path: path.to_owned(), cause })?;
     }
-    Ok(Said { text: summary(&report), exit: report.exit() })
+    Ok(Said { text: summary(&report, &Publication::compiled_in()?), exit: report.exit() })
 }
 
 fn selected(quick: bool, only: &[String]) -> Result<Vec<&'static Case>, Trouble> {
@@ -86,7 +87,15 @@ fn told(finding: &Finding) -> String {
     lines.join("\n")
 }
 
-fn summary(report: &Report) -> String {
+/// Binding requirements of the register that the findings are about, and all of them.
+fn reach(report: &Report, publication: &Publication) -> (usize, usize) {
+    let checks: Vec<&str> = report.findings.iter().flat_map(|finding| finding.checks).copied().collect();
+    let binding = publication.requirements().iter().filter(|row| row.level.starts_with("MUST"));
+    let (judged, others): (Vec<_>, Vec<_>) = binding.partition(|row| checks.contains(&row.id.as_str()));
+    (judged.len(), judged.len() + others.len())
+}
+
+fn summary(report: &Report, publication: &Publication) -> String {
     let counts = [
         Verdict::Pass,
         Verdict::Fail,
@@ -101,13 +110,19 @@ fn summary(report: &Report) -> String {
         left_out => format!("{left_out} cases left out"),
     };
     let verdict = match report.exit() {
-        Exit::Passed => "every requirement in scope holds",
+        Exit::Passed => "every case passed",
         Exit::Failed => "requirements do not hold",
         Exit::Environment => "the subject was lost on the way: no verdict",
         Exit::Inconclusive => "some questions could not be put: no verdict",
         Exit::SuiteError | Exit::Usage => "the suite itself failed: no verdict",
     };
-    format!("{} of {}, seed {}, {scope}\n{verdict}\n", counts.join(", "), report.findings.len(), report.seed)
+    let (judged, binding) = reach(report, publication);
+    format!(
+        "{} of {}, seed {}, {scope}\n{verdict}; they judge {judged} of {binding} binding requirements\n",
+        counts.join(", "),
+        report.findings.len(),
+        report.seed
+    )
 }
 
 /// `self-check`.
@@ -134,4 +149,31 @@ pub(super) fn self_check(json: bool) -> Result<Said, Trouble> {
         score.must_untestable,
     );
     Ok(Said { text, exit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_says_how_much_of_the_text_was_judged() {
+        let publication = Publication::compiled_in().unwrap();
+        let case = cases::named("SIG-003")[0];
+        let report = Report {
+            format: "",
+            revision: "",
+            suite: "",
+            subject: String::new(),
+            seed: "1".to_owned(),
+            left_out: cases::all().len() - 1,
+            subject_lost: false,
+            milliseconds: 0,
+            findings: vec![Finding::bare(case, Verdict::Pass)],
+        };
+        let (judged, binding) = reach(&report, &publication);
+        assert_eq!(judged, case.checks.len());
+        assert!(binding > 100, "{binding}");
+        let told = format!("every case passed; they judge {judged} of {binding} binding requirements");
+        assert!(summary(&report, &publication).contains(&told), "{}", summary(&report, &publication));
+    }
 }
