@@ -162,6 +162,10 @@ pub trait Tx {
     fn change(&mut self, sql: &'static str, parameters: &[Value]) -> Result<(), StoreError> {
         self.exec(sql, parameters).map(|_| ())
     }
+    /// The row is there. Like [`Tx::change`], and an engine may send rows of several jobs as one statement.
+    fn insert(&mut self, insertion: &Insertion, parameters: &[Value]) -> Result<(), StoreError> {
+        self.change(insertion.one, parameters)
+    }
     /// Runs a query.
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
     /// Runs queries of which none needs another's answer; the answers are in their order.
@@ -177,6 +181,18 @@ pub trait Tx {
     fn is_far(&self) -> bool {
         false
     }
+}
+
+/// How a row of a table comes there, whether it is new or takes the place of one with the same key. It bears on no
+/// other table.
+#[derive(Clone, Copy, Debug)]
+pub struct Insertion {
+    /// One row, of a parameter for each value.
+    pub one: &'static str,
+    /// Rows with different keys, in their order, of an array for each value: for engines that have arrays.
+    pub many: &'static str,
+    /// Of so many parameters from the first on the key is made.
+    pub key: usize,
 }
 
 /// A closure over a transaction.

@@ -4,9 +4,9 @@
 //! [`Tx::change`] touches only rows that its parameters name, so an answer about none of its parameters stands;
 //! any other statement may touch anything, and nothing that was asked ahead stands after it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{Row, StoreError, Tx, Value};
+use super::{Insertion, Row, StoreError, Tx, Value};
 
 /// A query with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,13 +43,20 @@ impl<'t> Ahead<'t> {
     ) -> Result<Self, StoreError> {
         let mut answers = HashMap::new();
         if tx.is_far() {
-            let questions: Vec<Question> = questions.cloned().collect();
+            // Jobs of one pair ask the same of it.
+            let once: HashSet<&Question> = questions.collect();
+            let questions: Vec<Question> = once.into_iter().cloned().collect();
             if !questions.is_empty() {
                 let rows = tx.rows_of_each(&questions)?;
                 answers.extend(questions.into_iter().zip(rows));
             }
         }
         Ok(Self { tx, answers })
+    }
+
+    fn forget_about(&mut self, parameters: &[Value]) {
+        let stands = |question: &Question| question.about.as_ref().is_none_or(|it| !parameters.contains(it));
+        self.answers.retain(|question, _| stands(question));
     }
 }
 
@@ -60,9 +67,13 @@ impl Tx for Ahead<'_> {
     }
 
     fn change(&mut self, sql: &'static str, parameters: &[Value]) -> Result<(), StoreError> {
-        let stands = |question: &Question| question.about.as_ref().is_none_or(|it| !parameters.contains(it));
-        self.answers.retain(|question, _| stands(question));
+        self.forget_about(parameters);
         self.tx.change(sql, parameters)
+    }
+
+    fn insert(&mut self, insertion: &Insertion, parameters: &[Value]) -> Result<(), StoreError> {
+        self.forget_about(parameters);
+        self.tx.insert(insertion, parameters)
     }
 
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {

@@ -11,7 +11,7 @@ use cme_spec::instant::{EntryId, TransferId};
 use cme_spec::ledger::Ledger;
 use cme_spec::receipt::{Head, Receipt};
 
-use super::{Question, Row, StoreError, Tx, Value};
+use super::{Insertion, Question, Row, StoreError, Tx, Value};
 
 /// Names a ledger among all that a deployment holds: whose copy, shared with whom, which transfer.
 ///
@@ -115,9 +115,16 @@ pub fn count_forked(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<i64, Store
     rows.first().ok_or(StoreError::Corrupt("no count"))?.integer(0)
 }
 
-const ENTRY: &str = "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, \
-                         erased_at, signature, sequencer_receipt, counter_receipt) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const ENTRY: Insertion = Insertion {
+    one: "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, erased_at, \
+          signature, sequencer_receipt, counter_receipt) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    many: "INSERT INTO entry (hosted, counterparty, transfer, sequence, id, header, header_digest, body, erased_at, \
+           signature, sequencer_receipt, counter_receipt) \
+           SELECT * FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::bigint[], ?5::text[], ?6::text[], \
+           ?7::text[], ?8::text[], ?9::text[], ?10::text[], ?11::text[], ?12::text[])",
+    key: 4,
+};
 
 /// The ledger has this entry as its newest. The caller has applied it.
 ///
@@ -132,8 +139,8 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
         Body::Erased { at } => (None, Some(at.to_string())),
     };
     let [hosted, counterparty, transfer] = key.values();
-    tx.change(
-        ENTRY,
+    tx.insert(
+        &ENTRY,
         &[
             hosted.clone(),
             counterparty.clone(),
@@ -152,11 +159,23 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
     save(tx, key, ledger, entry.header().follows())
 }
 
-const LEDGER: &str = "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, \
-                          forked, changed, preceded_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, \
-                          (SELECT COALESCE(MAX(changed), 0) + 1 FROM ledger), ?8) \
-                          ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
-                          head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed";
+const LEDGER: Insertion = Insertion {
+    one: "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, forked, \
+          changed, preceded_by) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, (SELECT COALESCE(MAX(changed), 0) + 1 FROM ledger), ?8) \
+          ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
+          head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed",
+    many: "INSERT INTO ledger (hosted, counterparty, transfer, originating, stage, head_sequence, state, forked, \
+           changed, preceded_by) \
+           SELECT hosted, counterparty, transfer, originating, stage, head_sequence, state, 0, \
+           (SELECT COALESCE(MAX(changed), 0) FROM ledger) + place, preceded_by \
+           FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::text[], \
+           ?8::text[]) WITH ORDINALITY AS new (hosted, counterparty, transfer, originating, stage, head_sequence, \
+           state, preceded_by, place) \
+           ON CONFLICT (hosted, counterparty, transfer) DO UPDATE SET stage = excluded.stage, \
+           head_sequence = excluded.head_sequence, state = excluded.state, changed = excluded.changed",
+    key: 3,
+};
 
 /// The change takes the next place in commit order: one writer at a time, so no reader can overtake it.
 ///
@@ -180,7 +199,7 @@ fn save(
         state.into(),
         follows.map(|earlier| earlier.to_string()).into(),
     ];
-    tx.change(LEDGER, &values)
+    tx.insert(&LEDGER, &values)
 }
 
 fn place(sequence: u64) -> Result<i64, StoreError> {

@@ -24,7 +24,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::link::Link;
-use super::{Database, Engine, JobFn, Question, Row, Store, StoreError, Tx, Value};
+use super::{Database, Engine, Insertion, JobFn, Question, Row, Store, StoreError, Tx, Value};
 
 /// Begins the one writer's transaction, under the lock that it holds. Its number stays for ever: versions take
 /// turns by it.
@@ -171,13 +171,16 @@ impl Tx for Link {
         self.change(sql, parameters)
     }
 
+    fn insert(&mut self, insertion: &Insertion, parameters: &[Value]) -> Result<(), StoreError> {
+        self.insert(insertion, parameters)
+    }
+
     fn rows(&mut self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
-        self.rows(sql, parameters)?.iter().map(row).collect()
+        self.rows(sql, parameters)?.iter().map(|found| row(found, 0)).collect()
     }
 
     fn rows_of_each(&mut self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
-        let read = |rows: Vec<_>| rows.iter().map(row).collect();
-        self.rows_of_each(questions)?.into_iter().map(read).collect()
+        self.rows_of_each(questions)
     }
 
     fn begun(&mut self) -> Result<(), StoreError> {
@@ -189,7 +192,8 @@ impl Tx for Link {
     }
 }
 
-fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+/// The columns of a row from one of them on.
+fn row(row: &tokio_postgres::Row, first: usize) -> Result<Row, StoreError> {
     let value = |(index, column): (usize, &tokio_postgres::Column)| {
         let value = if *column.type_() == Type::INT8 {
             row.try_get::<_, Option<i64>>(index).map(|value| value.map_or(Value::Null, Value::Integer))
@@ -201,7 +205,7 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
         };
         value.map_err(|_| StoreError::Corrupt("a column of no known type"))
     };
-    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+    row.columns().iter().enumerate().skip(first).map(value).collect::<Result<_, _>>().map(Row)
 }
 
 impl ToSql for Value {

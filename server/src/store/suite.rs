@@ -16,6 +16,8 @@ use cme_spec::instant::EntryId;
 pub(crate) use self::batching::{
     jobs_of_a_batch_see_what_those_before_them_changed,
     jobs_that_come_while_another_process_writes_share_a_commit, jobs_that_wait_share_a_commit,
+    questions_asked_together_are_answered_each_in_its_place,
+    rows_inserted_together_are_as_if_each_was_inserted_alone,
 };
 pub(crate) use self::dispatching::{
     a_dispatch_is_held_by_one_process_until_its_lease_has_run_out,
@@ -68,6 +70,8 @@ macro_rules! for_engine {
                 a_change_that_fails_fails_its_own_job_and_is_in_order_with_all_else,
                 a_job_that_panics_fails_and_the_store_goes_on,
                 jobs_that_wait_share_a_commit,
+                questions_asked_together_are_answered_each_in_its_place,
+                rows_inserted_together_are_as_if_each_was_inserted_alone,
                 jobs_of_a_batch_see_what_those_before_them_changed,
                 jobs_that_come_while_another_process_writes_share_a_commit,
                 a_ledger_comes_back_as_it_was_stored,

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use futures_util::poll;
 use tokio::task::JoinHandle;
 
-use super::super::{Question, Store, StoreError};
+use super::super::{Insertion, Question, Row, Store, StoreError};
 use super::Fixture;
 
 /// Jobs of a batch in these tests.
@@ -134,4 +134,50 @@ pub(crate) async fn jobs_that_come_while_another_process_writes_share_a_commit(f
     assert_eq!(first.await, Ok(0));
     assert_eq!(rest.await, Ok((1..JOBS).collect()));
     assert_eq!((store.counts().commits - before.commits, count(&store).await), (1, JOBS));
+}
+
+pub(crate) async fn rows_inserted_together_are_as_if_each_was_inserted_alone(fixture: &impl Fixture) {
+    const ISSUE: Insertion = Insertion {
+        one: "INSERT INTO directory_issue (issue, document) VALUES (?1, ?2) \
+              ON CONFLICT (issue) DO UPDATE SET document = excluded.document",
+        many: "INSERT INTO directory_issue (issue, document) SELECT * FROM unnest(?1::bigint[], ?2::text[]) \
+               ON CONFLICT (issue) DO UPDATE SET document = excluded.document",
+        key: 1,
+    };
+    let store = fixture.open();
+    let inserted = store.write(|tx| {
+        // Each key comes five times: the last row is the one that stays.
+        for number in 0..JOBS {
+            tx.insert(&ISSUE, &[(number % 10).into(), number.to_string().into()])?;
+        }
+        Ok(())
+    });
+    assert_eq!(inserted.await, Ok(()));
+    let held = store.read(|tx| tx.rows("SELECT document FROM directory_issue ORDER BY issue", &[])).await;
+    let held: Vec<i64> = held.unwrap().iter().map(|row| row.parsed(0).unwrap()).collect();
+    assert_eq!(held, (40..50).collect::<Vec<_>>());
+}
+
+pub(crate) async fn questions_asked_together_are_answered_each_in_its_place(fixture: &impl Fixture) {
+    const ONE: &str = "SELECT document FROM directory_issue WHERE issue = ?1";
+    const SOME: &str = "SELECT document FROM directory_issue WHERE issue >= ?1 ORDER BY issue DESC LIMIT ?2";
+    let store = fixture.open();
+    let answers = store.write(|tx| {
+        for number in 0..5_i64 {
+            tx.change(INSERT, &[number.into(), number.to_string().into()])?;
+        }
+        let some = |from: i64, limit: i64| Question::new(SOME, [from.into(), limit.into()]);
+        tx.rows_of_each(&[
+            Question::new(ONE, [3.into()]),
+            some(1, 2),
+            Question::new(ONE, [99.into()]),
+            some(0, 3),
+            Question::new(COUNT, []),
+            Question::new(ONE, [0.into()]),
+            Question::new(COUNT, []),
+        ])
+    });
+    let texts = |rows: &Vec<Row>| rows.iter().map(|row| row.text(0).unwrap_or("count").to_owned()).collect();
+    let answers: Vec<Vec<String>> = answers.await.unwrap().iter().map(texts).collect();
+    assert_eq!(answers, [&["3"] as &[_], &["4", "3"], &[], &["4", "3", "2"], &["count"], &["0"], &["count"]]);
 }
