@@ -3,7 +3,7 @@
 mod search;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use crate::answer::ChildId;
@@ -14,7 +14,7 @@ use crate::index::{Index, Row};
 use crate::names::{Names, number};
 use crate::probe::Probe;
 use crate::rows::{Extras, Having, Stored};
-use crate::weights::{Field, Table, Weights, WeightsError};
+use crate::weights::{Field, Level, Table, Weights, WeightsError};
 
 /// The children an authority knows, with every way to find them.
 ///
@@ -154,7 +154,7 @@ impl Register {
             let plain = Field::ALL.into_iter().map(|field| self.table.bits(field, levels[field as usize]));
             (ChildId(held.id), levels, f64::from(held.comparison.weight() - plain.sum::<f32>()))
         };
-        self.best(query, count).into_iter().map(levels_and_rarity).collect()
+        self.best(query, count, &BTreeSet::new()).into_iter().map(levels_and_rarity).collect()
     }
 
     /// Levels of a query beside one child, for estimation.
@@ -165,6 +165,19 @@ impl Register {
         let counts = Counts { children, having: &self.having, sharers: Sharers::default() };
         let comparer = Comparer::new(&probe, &self.names, &self.table, counts);
         Some(comparer.compare(self.row(row), self.extras_of(row)).levels)
+    }
+
+    /// Whether a child of the register may be the same as this one, who is a candidate beside it: known twice, by two
+    /// sources. An identifier says so, or a given name and a date of birth that agree as far as they are known; the
+    /// family name does not count, as it is what changes. Twins, who share all but the given name, are two children.
+    pub fn may_be_one(&self, one: &Child, other: ChildId) -> bool {
+        let Some(levels) = self.levels_with(one, other) else { return false };
+        let level = |field: Field| levels[field as usize];
+        let identified =
+            matches!(level(Field::Upn), Level::Exact | Level::Other) || level(Field::NhsNumber) == Level::Exact;
+        let named = !matches!(level(Field::GivenName), Level::Missing | Level::Different | Level::Lookalike);
+        let born = !matches!(level(Field::DateOfBirth), Level::Missing | Level::Different);
+        identified || (named && born)
     }
 
     fn row(&self, row: Row) -> &Stored {

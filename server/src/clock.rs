@@ -13,6 +13,7 @@ pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Clone)]
 pub struct Clock {
     tell: Arc<dyn Fn() -> Instant + Send + Sync>,
+    steady: Arc<dyn Fn() -> Duration + Send + Sync>,
     wait: Arc<dyn Fn(Duration) -> Wait + Send + Sync>,
 }
 
@@ -24,18 +25,30 @@ impl Clock {
 
     /// A clock that a test sets.
     pub fn from_fn(tell: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        Self { tell: Arc::new(tell), wait: Arc::new(|time| Box::pin(tokio::time::sleep(time))) }
+        let begun = std::time::Instant::now();
+        Self {
+            tell: Arc::new(tell),
+            steady: Arc::new(move || begun.elapsed()),
+            wait: Arc::new(|time| Box::pin(tokio::time::sleep(time))),
+        }
     }
 
     /// The same clock, in whose world time passes by itself.
     #[must_use]
     pub fn with_wait(self, wait: impl Fn(Duration) -> Wait + Send + Sync + 'static) -> Self {
-        Self { wait: Arc::new(wait), ..self }
+        let tell = Arc::clone(&self.tell);
+        let steady = move || Duration::from_millis(u64::try_from(tell().milliseconds()).unwrap_or_default());
+        Self { steady: Arc::new(steady), wait: Arc::new(wait), ..self }
     }
 
     /// The instant now, in whole milliseconds.
     pub fn now(&self) -> Instant {
         (self.tell)()
+    }
+
+    /// Time since some moment. It never goes back, whatever the clock is set to meanwhile.
+    pub fn steady(&self) -> Duration {
+        (self.steady)()
     }
 
     /// Comes back when so much time has passed, whatever the clock is set to meanwhile.

@@ -1,6 +1,7 @@
 //! The configuration file. Paths in it are relative to the file's own folder.
 
 mod escalation;
+mod queries;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use cme_spec::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
 pub use self::escalation::{Escalation, Security, Smtp, Webhook};
+pub use self::queries::{NamedOfficer, Queries, QueriesError, RestrictedOfficer};
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Database, Store, StoreError};
@@ -52,6 +54,9 @@ pub struct Config {
     /// The registers of children.
     #[serde(default, skip_serializing_if = "RegisterConfig::is_default")]
     pub register: RegisterConfig,
+    /// How queries of other authorities are answered.
+    #[serde(default, skip_serializing_if = "Queries::is_default")]
+    pub queries: Queries,
     #[serde(skip)]
     folder: PathBuf,
 }
@@ -171,6 +176,14 @@ pub enum ConfigError {
     /// The health listener would be open to the network.
     #[error("{}: `operations` must be a loopback address, it tells without asking who asks", .0.display())]
     OperationsNotLoopback(PathBuf),
+    /// The section `[queries]`.
+    #[error("{}: {cause}", path.display())]
+    Queries {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: QueriesError,
+    },
 }
 
 /// Why the database can't be opened.
@@ -206,6 +219,7 @@ impl Config {
             delivery,
             escalation: Escalation::default(),
             register: RegisterConfig::default(),
+            queries: Queries::default(),
             folder: PathBuf::new(),
         }
     }
@@ -223,6 +237,7 @@ impl Config {
         if !config.operations.ip().is_loopback() {
             return Err(ConfigError::OperationsNotLoopback(path.to_owned()));
         }
+        config.queries.check().map_err(|cause| ConfigError::Queries { path: path.to_owned(), cause })?;
         Ok(config)
     }
 

@@ -6,6 +6,7 @@
 //! for ever. The log and the lists tell in any case; with no channel configured, they alone do. No state
 //! changes: silence moves nothing, and word of it doesn't either.
 
+mod asked;
 mod channel;
 mod email;
 mod look;
@@ -16,6 +17,7 @@ mod word;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+pub use self::asked::Alert;
 pub use self::channel::{Channel, ChannelError, ChannelKind, Failure};
 pub use self::look::look;
 pub use self::word::{About, Matter, Named, Recipient, Word};

@@ -236,6 +236,11 @@ impl Node {
         self.0.clock.now()
     }
 
+    /// Time since some moment, which no setting of the clock changes.
+    pub fn steady(&self) -> std::time::Duration {
+        self.0.clock.steady()
+    }
+
     /// Comes back when so much time has passed.
     pub async fn wait(&self, time: std::time::Duration) {
         self.0.clock.wait(time).await;

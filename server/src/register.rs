@@ -11,12 +11,13 @@
 mod follow;
 mod found;
 pub mod import;
+mod open;
 pub mod row;
 pub mod table;
 mod tidy;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -26,8 +27,9 @@ use tokio::runtime::Handle;
 
 pub use self::follow::run;
 pub use self::found::{Found, FoundCandidate};
+pub use self::open::Look;
 pub use self::tidy::tidy;
-use crate::store::register::{Changes, bearers, changes_after, children, children_after, state};
+use crate::store::register::{Changes, changes_after, children, children_after, state};
 use crate::store::{Store, StoreError};
 
 /// Children that are read at one time.
@@ -102,12 +104,7 @@ impl LiveRegister {
     /// Whether an authority's register knows a child.
     pub async fn find(&self, hosted: AuthorityCode, query: &Child) -> Result<Found, FindError> {
         for _ in 0..FIND_TRIES {
-            let (live, query) = (self.clone(), query.clone());
-            let asked = tokio::task::spawn_blocking(move || live.ask(hosted, &query)).await;
-            let answer = asked.map_err(|_| StoreError::Closed)?.ok_or(FindError::NotReady)?;
-            let ids: Vec<ChildId> = answer.candidates.iter().map(|candidate| candidate.id).collect();
-            let bearers = self.0.store.read(move |tx| bearers(tx, hosted, &ids)).await?;
-            if let Some(found) = Found::of(answer, bearers, self.0.weights.thresholds) {
+            if let Some(found) = self.found(hosted, query, BTreeSet::new()).await? {
                 return Ok(found);
             }
             // Somebody was taken out a moment ago.
@@ -122,9 +119,9 @@ impl LiveRegister {
         index.as_ref().map(|index| index.register.len())
     }
 
-    fn ask(&self, hosted: AuthorityCode, query: &Child) -> Option<Answer> {
+    fn ask(&self, hosted: AuthorityCode, query: &Child, left_out: &BTreeSet<ChildId>) -> Option<Answer> {
         let index = self.0.slots.get(&hosted)?.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.as_ref().map(|index| index.register.find(query))
+        index.as_ref().map(|index| index.register.find_without(query, left_out))
     }
 
     /// The authority's index has every change that is committed now; it is made if it isn't there.

@@ -11,6 +11,7 @@
 //! is one thread whatever the driver).
 
 mod ahead;
+pub mod audit;
 pub mod deployment;
 pub mod directory;
 pub mod dispatch;
@@ -24,6 +25,7 @@ pub mod officers;
 pub mod outbox;
 pub mod pairs;
 pub mod postgres;
+pub mod queries;
 pub mod register;
 pub mod sqlite;
 #[cfg(test)]

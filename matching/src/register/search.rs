@@ -1,6 +1,7 @@
 //! From a query to the children who may be meant, and to an answer.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::Register;
 use crate::answer::{Answer, CANDIDATES_MAX, Candidate, ChildId, Decision, FieldWeight, Reason};
@@ -95,8 +96,14 @@ impl Best {
 impl Register {
     /// Whether the register knows the child.
     pub fn find(&self, query: &Child) -> Answer {
+        self.find_without(query, &BTreeSet::new())
+    }
+
+    /// The same as if these children were not there: none of them is a candidate, nor do they stand in another's
+    /// way. They still count where it is told how rare a value is.
+    pub fn find_without(&self, query: &Child, left_out: &BTreeSet<ChildId>) -> Answer {
         let register_bits = self.register_bits();
-        let best = self.best(query, CANDIDATES_MAX);
+        let best = self.best(query, CANDIDATES_MAX, left_out);
         let (decision, reason) = best.first().map_or((Decision::NoMatch, Reason::Weight), |first| {
             decide(&self.standing(first, &best[1..], register_bits), self.table.thresholds)
         });
@@ -105,7 +112,7 @@ impl Register {
     }
 
     /// The candidates that weigh most, heaviest first.
-    pub(super) fn best(&self, query: &Child, count: usize) -> Vec<Weighed> {
+    pub(super) fn best(&self, query: &Child, count: usize, left_out: &BTreeSet<ChildId>) -> Vec<Weighed> {
         let probe = Probe::new(query, &self.names);
         let keys = blocking::probe_keys(&probe);
         let counts =
@@ -121,6 +128,7 @@ impl Register {
             }
             let rows_max = ROWS_OF_QUERY_MAX.saturating_sub(compared.len());
             let mut rows = self.gather(stage, &keys, &probe, rows_max, &mut scanned);
+            rows.retain(|row| !left_out.contains(&ChildId(self.row(*row).id)));
             if stage == Stage::Names {
                 by_names.clone_from(&rows);
             }
@@ -347,6 +355,67 @@ mod tests {
     fn register_of_namesakes(count: u64) -> Register {
         let children = (0..count).map(|place| (ChildId(place), Cow::Owned(alike(place))));
         Register::build(&Weights::shipped(), children).unwrap()
+    }
+
+    #[test]
+    fn a_child_who_is_left_out_stands_in_nobody_s_way() {
+        let mut register = Register::new(&Weights::shipped()).unwrap();
+        let twin = |given: &str| Child {
+            given_name: Some(given.to_owned()),
+            family_name: Some("Testcase".to_owned()),
+            date_of_birth: "2015-01-01".parse().ok(),
+            postcode: Some("S1 2HH".to_owned()),
+            sex: Some(crate::child::Sex::Female),
+            ..Child::default()
+        };
+        for (id, given) in [(7, "Zebedee"), (8, "Zebedee"), (9, "Amina")] {
+            register.insert(ChildId(id), &twin(given));
+        }
+        for other in 100..400_u64 {
+            let born = format!("2013-{:02}-{:02}", other % 12 + 1, other % 28 + 1);
+            let other_child = Child {
+                given_name: Some(format!("Given{other}")),
+                family_name: Some(format!("Family{other}")),
+                date_of_birth: born.parse().ok(),
+                ..Child::default()
+            };
+            register.insert(ChildId(other), &other_child);
+        }
+        let left_out = |ids: &[u64]| ids.iter().copied().map(ChildId).collect::<BTreeSet<_>>();
+        let asked = twin("Zebedee");
+        assert_eq!(register.find(&asked).reason, Reason::AnotherAsLikely);
+        assert_eq!(register.find_without(&asked, &left_out(&[])), register.find(&asked));
+        let answer = register.find_without(&asked, &left_out(&[7]));
+        assert_eq!((answer.decision, answer.candidates[0].id), (Decision::Match, ChildId(8)));
+        let answer = register.find_without(&asked, &left_out(&[7, 8]));
+        assert!(answer.candidates.iter().all(|candidate| candidate.id.0 > 8), "{answer:?}");
+    }
+
+    #[test]
+    fn a_child_known_twice_is_told_from_a_twin() {
+        let mut register = Register::new(&Weights::shipped()).unwrap();
+        let known = |given: &str, family: &str, born: &str, upn: Option<&str>| Child {
+            given_name: Some(given.to_owned()),
+            family_name: Some(family.to_owned()),
+            date_of_birth: born.parse().ok(),
+            upn: upn.map(str::to_owned),
+            ..Child::default()
+        };
+        let upn = "Q801000005001";
+        let others = [
+            known("Amina", "Other", "2015-01-02", None),
+            known("Amina", "Testcase", "2015-01", None),
+            known("Zoe", "Testcase", "2010-09-09", Some(upn)),
+            known("Zoe", "Testcase", "2015-01-02", None),
+            known("Amina", "Testcase", "2012-07-09", None),
+            Child { given_name: None, ..known("", "Testcase", "2015-01-02", None) },
+        ];
+        for (id, other) in (1..).zip(&others) {
+            register.insert(ChildId(id), other);
+        }
+        let amina = known("Amina", "Testcase", "2015-01-02", Some(upn));
+        let same: Vec<u64> = (1..=7).filter(|id| register.may_be_one(&amina, ChildId(*id))).collect();
+        assert_eq!(same, [1, 2, 3], "a new family name, half a date, one number; no twin, nobody without a name");
     }
 
     #[test]

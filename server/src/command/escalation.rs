@@ -129,9 +129,14 @@ impl Escalations {
 }
 
 fn lines(escalation: &EscalationView) -> Vec<String> {
-    let EscalationView { transfer, peer, matter, detail, told_at, reminders, .. } = escalation;
+    let EscalationView { transfer, query, peer, matter, detail, told_at, reminders, .. } = escalation;
+    let about = match (transfer, query) {
+        (Some(transfer), _) => format!("transfer {transfer} with"),
+        (None, Some(query)) => format!("query {query} of"),
+        (None, None) => String::new(),
+    };
     let again = if *reminders == 0 { String::new() } else { format!(", reminders: {reminders}") };
-    let first = format!("{told_at}  {matter} {detail}  transfer {transfer} with {peer}{again}");
+    let first = format!("{told_at}  {matter} {detail}  {about} {peer}{again}");
     let mut lines = vec![first];
     if escalation.messages.is_empty() {
         lines.push("  told by the log alone: no channel was configured".to_owned());

@@ -77,6 +77,9 @@ pub enum ChannelError {
     /// Not an address of a person.
     #[error("[escalation.smtp]: `{0}` is not an e-mail address in ASCII")]
     Address(&'static str),
+    /// Not an address of a person.
+    #[error("[queries]: `email` of an officer is not an e-mail address in ASCII")]
+    OfficerAddress,
     /// Half of an account.
     #[error("[escalation.smtp]: `user` and `password_file` go together")]
     Account,

@@ -29,6 +29,8 @@ pub struct Email {
     hello: ClientId,
     from: Mailbox,
     to: Option<Mailbox>,
+    officer: Option<Mailbox>,
+    restricted_officer: Option<Mailbox>,
 }
 
 enum Protection {
@@ -58,6 +60,11 @@ impl Header for AutoSubmitted {
 fn mailbox(text: &str) -> Option<Mailbox> {
     let ascii = |mailbox: &Mailbox| mailbox.email.to_string().is_ascii();
     text.parse().ok().filter(ascii)
+}
+
+/// The address of an officer of `[queries]`.
+fn officer(email: Option<&str>) -> Result<Option<Mailbox>, ChannelError> {
+    email.map(|email| mailbox(email).ok_or(ChannelError::OfficerAddress)).transpose()
 }
 
 impl Email {
@@ -91,6 +98,10 @@ impl Email {
             hello: ClientId::Domain(from.email.domain().to_owned()),
             from,
             to: to.transpose()?,
+            officer: officer(config.queries.officer.as_ref().and_then(|officer| officer.email.as_deref()))?,
+            restricted_officer: officer(
+                config.queries.restricted_officer.as_ref().and_then(|officer| officer.email.as_deref()),
+            )?,
         })
     }
 
@@ -103,12 +114,20 @@ impl Email {
 
     /// Who is told, as the newest directory and the configuration have it.
     fn recipient(&self, directory: &Directory, word: &Word) -> Result<Mailbox, Failure> {
-        let email = match (word.to, &self.to) {
-            (Recipient::Contact, Some(to)) => return Ok(to.clone()),
-            (Recipient::Contact, None) => {
+        let named = match word.to {
+            Recipient::Contact => self.to.as_ref(),
+            Recipient::Arbiter => None,
+            Recipient::Officer => self.officer.as_ref().or(self.to.as_ref()),
+            Recipient::RestrictedOfficer => self.restricted_officer.as_ref().or(self.to.as_ref()),
+        };
+        if let Some(named) = named {
+            return Ok(named.clone());
+        }
+        let email = match word.to {
+            Recipient::Arbiter => directory.arbiter.email.as_deref(),
+            _ => {
                 directory.authority(word.authority.code).and_then(|record| record.escalation.email.as_deref())
             }
-            (Recipient::Arbiter, _) => directory.arbiter.email.as_deref(),
         };
         let nobody = || Failure::later("the directory names no e-mail address for the recipient");
         email.and_then(mailbox).ok_or_else(nobody)

@@ -16,7 +16,7 @@ use super::word::{About, Matter, Named, Recipient, Word};
 use crate::node::Node;
 use crate::office::clocks;
 use crate::random::Random;
-use crate::store::escalations::{self, Event, NewTask, Occasion, Told, Untold};
+use crate::store::escalations::{self, Event, NewTask, Occasion, Subject, Told, Untold};
 use crate::store::ledgers::LedgerKey;
 use crate::store::{StoreError, ledgers};
 
@@ -58,26 +58,26 @@ async fn look_at_clocks(node: &Node, code: AuthorityCode) -> Result<u64, StoreEr
         let Some(newest) = page.last().map(|held| held.changed) else { return Ok(told) };
         after = newest;
         let now = node.now();
-        let overdue: Vec<(Occasion, Due)> = page
+        let overdue: Vec<(LedgerKey, Occasion, Due)> = page
             .iter()
             .flat_map(|held| clocks(node, held, &followed).due.into_iter().map(|due| (held.key, due)))
             .filter(|(_, due)| due.is_overdue(now))
-            .map(|(key, due)| (of_clock(key, &due), due))
+            .map(|(key, due)| (key, of_clock(key, &due), due))
             .collect();
-        let occasions: Vec<Occasion> = overdue.iter().map(|(occasion, _)| occasion.clone()).collect();
+        let occasions: Vec<Occasion> = overdue.iter().map(|(_, occasion, _)| occasion.clone()).collect();
         let known = node.store().read(move |tx| {
             occasions.iter().map(|occasion| escalations::told(tx, occasion)).collect::<Result<Vec<_>, _>>()
         });
-        for ((occasion, due), known) in overdue.into_iter().zip(known.await?) {
+        for ((key, occasion, due), known) in overdue.into_iter().zip(known.await?) {
             if known.is_none_or(|known| reminders.are_due(known, now)) {
-                told += u64::from(tell_overdue(node, occasion, &due, known).await?);
+                told += u64::from(tell_overdue(node, (key, occasion), &due, known).await?);
             }
         }
     }
 }
 
 fn of_clock(key: LedgerKey, due: &Due) -> Occasion {
-    Occasion { key, matter: due.clock.code().to_owned(), detail: due.due_on.to_string() }
+    Occasion { subject: Subject::Ledger(key), matter: due.clock.code().to_owned(), detail: due.due_on.to_string() }
 }
 
 /// When word of a clock that is still out is sent again.
@@ -105,15 +105,14 @@ impl Reminders {
 
 async fn tell_overdue(
     node: &Node,
-    occasion: Occasion,
+    (key, occasion): (LedgerKey, Occasion),
     due: &Due,
     known: Option<Told>,
 ) -> Result<bool, StoreError> {
     let reminder = known.map_or(0, |known| known.reminders.saturating_add(1));
     let matter = Matter::Overdue { clock: due.clock, due_on: due.due_on, turn: due.owner, reminder };
     let (clock, due_on, turn) = (due.clock.code(), due.due_on, due.owner);
-    let key = occasion.key;
-    let told = tell(node, occasion, &matter, known).await?;
+    let told = tell(node, (key, occasion), &matter, known).await?;
     if told {
         tracing::warn!(transfer = %key.transfer, clock, owner = %turn, %due_on, authority = %key.hosted, reminder,
                        contact = contact(node, key.hosted), "a clock has run out");
@@ -128,7 +127,7 @@ async fn look_at_events(node: &Node, code: AuthorityCode, event: Event) -> Resul
         for untold in node.store().read(move |tx| escalations::untold(tx, code, event, PAGE)).await? {
             let key = untold.key;
             let (occasion, matter) = of_event(event, untold)?;
-            if tell(node, occasion, &matter, None).await? {
+            if tell(node, (key, occasion), &matter, None).await? {
                 told += 1;
                 tracing::warn!(transfer = %key.transfer, matter = event.code(), peer = %key.counterparty,
                                authority = %key.hosted, contact = contact(node, key.hosted), "a person has to look");
@@ -154,17 +153,17 @@ fn of_event(event: Event, untold: Untold) -> Result<(Occasion, Matter), StoreErr
             Matter::DeliveryRefused { sequence, problem }
         }
     };
-    Ok((Occasion { key, matter: event.code().to_owned(), detail }, matter))
+    Ok((Occasion { subject: Subject::Ledger(key), matter: event.code().to_owned(), detail }, matter))
 }
 
 /// Notes the occasion and queues its messages in one transaction; false when another process was faster.
 async fn tell(
     node: &Node,
-    occasion: Occasion,
+    (key, occasion): (LedgerKey, Occasion),
     matter: &Matter,
     known: Option<Told>,
 ) -> Result<bool, StoreError> {
-    let (key, now) = (occasion.key, node.now());
+    let now = node.now();
     let archive = node.archive();
     let Some(directory) = archive.newest().map(Signed::content) else { return Ok(false) };
     let receiving = match matter {
@@ -217,7 +216,11 @@ fn message(
         matter: matter.clone(),
         to,
         authority: Named::of(directory, authority),
-        about: Some(About { transfer, peer: Named::of(directory, key.counterparty) }),
+        about: Some(About {
+            transfer: Some(transfer),
+            query: None,
+            peer: Named::of(directory, key.counterparty),
+        }),
         noted_at: now,
         look,
     };

@@ -92,7 +92,7 @@ async fn note(
     let (id, now) = (task.id, node.now());
     match outcome {
         Ok(()) => {
-            tracing::info!(transfer = %task.occasion.key.transfer, channel = task.channel, message = %id, "escalated");
+            tracing::info!(about = about(task), channel = task.channel, message = %id, "escalated");
             node.store().write(move |tx| escalations::sent(tx, id, now)).await
         }
         Err(Failure { what, last: true, .. }) => refuse(node, task, holder, what).await,
@@ -102,7 +102,7 @@ async fn note(
 
 async fn refuse(node: &Node, task: &Task, holder: Uuid, what: String) -> Result<(), StoreError> {
     let mine = (task.id, holder);
-    tracing::error!(transfer = %task.occasion.key.transfer, channel = task.channel, message = %task.id, failure = what,
+    tracing::error!(about = about(task), channel = task.channel, message = %task.id, failure = what,
                     "an escalation was refused for good; an operator has to look");
     node.store().write(move |tx| escalations::refuse(tx, mine, &what)).await
 }
@@ -116,7 +116,7 @@ async fn postpone(
     let (mine, attempts) = ((task.id, holder), task.attempts.saturating_add(1));
     let pause = policy(node).pause(attempts, node.random().spread());
     let next_at = after(node.now(), asked.map_or(pause, |asked| asked.max(pause)));
-    tracing::warn!(transfer = %task.occasion.key.transfer, channel = task.channel, message = %task.id, attempts,
+    tracing::warn!(about = about(task), channel = task.channel, message = %task.id, attempts,
                    failure = what, %next_at, "not escalated yet");
     node.store().write(move |tx| escalations::postpone(tx, mine, next_at, &what)).await
 }
@@ -128,6 +128,12 @@ async fn send(node: &Node, channel: &Channel, task: &Task) -> Result<(), Failure
     let directory = archive.newest().map(Signed::content);
     let directory = directory.ok_or_else(|| Failure::later("no directory issue is held"))?;
     channel.send(directory, &word, &task.document, node.config().escalation.attempt_max()).await
+}
+
+/// What a message is about, as far as whoever reads the log may know it.
+fn about(task: &Task) -> String {
+    let occasion = &task.occasion;
+    if occasion.is_restricted() { "restricted".to_owned() } else { occasion.subject.to_string() }
 }
 
 fn policy(node: &Node) -> RetryPolicy {

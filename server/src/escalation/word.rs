@@ -1,8 +1,9 @@
 //! What is told: a small document without personal data, and the same for people to read.
 
 use cme_spec::directory::Directory;
+use cme_spec::codes::QueryPurpose;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{EntryId, Instant, TransferId};
+use cme_spec::instant::{EntryId, Instant, QueryId, TransferId};
 use cme_spec::ledger::due::Clock;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Word {
     pub to: Recipient,
     /// The authority whose server tells.
     pub authority: Named,
-    /// The transfer; absent in a test.
+    /// The transfer or query; absent in a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<About>,
     /// When the server noted it.
@@ -64,6 +65,27 @@ pub enum Matter {
         /// Name of the problem.
         problem: String,
     },
+    /// A person has to say whether a child who may be the one is.
+    PossibleMatch,
+    /// A child who was added or changed matches a query that stands.
+    StandingMatch,
+    /// Several authorities ask about one child.
+    AskedByMany {
+        /// How many within 30 days.
+        authorities: usize,
+    },
+    /// A shielded child matches a query, which was answered as for a child who is not known.
+    ShieldedMatch {
+        /// Why the other authority asks, as it says.
+        purpose: QueryPurpose,
+    },
+    /// A shielded child who was added or changed matches a query that stands.
+    ShieldedStandingMatch,
+    /// Several authorities ask about one shielded child.
+    ShieldedAskedByMany {
+        /// How many within 30 days.
+        authorities: usize,
+    },
     /// An operator tries the channels.
     Test,
 }
@@ -76,6 +98,10 @@ pub enum Recipient {
     Contact,
     /// The arbiter that the directory names.
     Arbiter,
+    /// The officer who looks at queries.
+    Officer,
+    /// The officer for restricted children.
+    RestrictedOfficer,
 }
 
 impl Recipient {
@@ -84,6 +110,8 @@ impl Recipient {
         match self {
             Self::Contact => "contact",
             Self::Arbiter => "arbiter",
+            Self::Officer => "officer",
+            Self::RestrictedOfficer => "restricted-officer",
         }
     }
 }
@@ -111,12 +139,16 @@ impl std::fmt::Display for Named {
     }
 }
 
-/// The transfer that a message is about.
+/// The transfer or query that a message is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The transfer.
-    pub transfer: TransferId,
-    /// The other party.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferId>,
+    /// The query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<QueryId>,
+    /// The other party of the transfer, or who asks.
     pub peer: Named,
 }
 
@@ -134,9 +166,20 @@ impl Word {
             Matter::Forked => "a transfer is forked".to_owned(),
             Matter::LetterRefused { .. } => "an entry was refused for good".to_owned(),
             Matter::DeliveryRefused { .. } => "a delivery was refused here".to_owned(),
+            Matter::PossibleMatch => "a query waits for your answer".to_owned(),
+            Matter::StandingMatch => "a standing query has a match".to_owned(),
+            Matter::AskedByMany { authorities } | Matter::ShieldedAskedByMany { authorities } => {
+                format!("{authorities} authorities ask about one child")
+            }
+            Matter::ShieldedMatch { .. } | Matter::ShieldedStandingMatch => {
+                "a query that you have to see".to_owned()
+            }
             Matter::Test => return format!("CME: test message of {}", self.authority),
         };
-        let with = self.about.as_ref().map_or_else(String::new, |about| format!(", with {}", about.peer));
+        let with = self.about.as_ref().map_or_else(String::new, |about| {
+            let relation = if about.query.is_some() { "by" } else { "with" };
+            format!(", {relation} {}", about.peer)
+        });
         format!("CME: {what}{with}")
     }
 
@@ -145,19 +188,22 @@ impl Word {
         let facts: Vec<_> = self.facts().iter().map(|(name, fact)| format!("{name:<13}{fact}")).collect();
         let facts = facts.join("\n");
         format!(
-            "To the {} of {}.\n\n{}\n\n{facts}\n\n\
-             This message changes nothing: the transfer stands where it stood, and so does who is responsible.\n\
+            "To the {} of {}.\n\n{}\n\n{facts}\n\n{}\n\
              It names no child, and neither should an answer by e-mail.\n",
             self.addressee(),
             self.authority,
-            self.happened()
+            self.happened(),
+            self.consequence()
         )
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
-        if let Some(About { transfer, peer }) = &self.about {
-            facts.extend([("Transfer:", transfer.to_string()), ("Other party:", peer.to_string())]);
+        if let Some(About { transfer, query, peer }) = &self.about {
+            facts.extend(transfer.iter().map(|transfer| ("Transfer:", transfer.to_string())));
+            facts.extend(query.iter().map(|query| ("Query:", query.to_string())));
+            let who = if query.is_some() { "Asked by:" } else { "Other party:" };
+            facts.push((who, peer.to_string()));
         }
         match &self.matter {
             Matter::Overdue { clock, due_on, turn, .. } => facts.extend([
@@ -171,7 +217,16 @@ impl Word {
             Matter::DeliveryRefused { sequence, problem } => {
                 facts.extend([("Sequence:", sequence.to_string()), ("Refused as:", problem.clone())]);
             }
-            Matter::Upheld | Matter::Forked | Matter::Test => {}
+            Matter::AskedByMany { authorities } | Matter::ShieldedAskedByMany { authorities } => {
+                facts.push(("Authorities:", format!("{authorities} within 30 days")));
+            }
+            Matter::ShieldedMatch { purpose } => facts.push(("Purpose:", purpose.code().to_owned())),
+            Matter::Upheld
+            | Matter::Forked
+            | Matter::PossibleMatch
+            | Matter::StandingMatch
+            | Matter::ShieldedStandingMatch
+            | Matter::Test => {}
         }
         facts.extend(self.look.clone().map(|look| ("Look at it:", look)));
         facts.extend([("Noted:", self.noted_at.to_string()), ("Message:", self.id.to_string())]);
@@ -182,6 +237,8 @@ impl Word {
         match self.to {
             Recipient::Contact => "escalation contact",
             Recipient::Arbiter => "arbiter, on behalf",
+            Recipient::Officer => "officer who answers queries",
+            Recipient::RestrictedOfficer => "officer for restricted children",
         }
     }
 
@@ -189,7 +246,7 @@ impl Word {
         match (&self.matter, self.to) {
             (Matter::Overdue { reminder: 0, .. }, _) => "A clock has run out.",
             (Matter::Overdue { .. }, _) => "A clock that ran out is still not met.",
-            (Matter::Upheld, Recipient::Contact) => {
+            (Matter::Upheld, Recipient::Contact | Recipient::Officer | Recipient::RestrictedOfficer) => {
                 "A decline was upheld after it was contested. The originating authority stays responsible for the \
                  child.\nRing the other authority's escalation contact and the arbiter; the directory names them."
             }
@@ -210,7 +267,37 @@ impl Word {
                 "A delivery of the other authority could not be taken here. The transfer stands still until somebody \
                  looks."
             }
+            (Matter::PossibleMatch, _) => {
+                "Another authority looks for a child who may be one that you know. It was told that a person will look."
+            }
+            (Matter::StandingMatch, _) => {
+                "A child of your register may be the one that another authority looks for. It is told nothing until you \
+                 release that. Make sure first that there is no reason to be silent."
+            }
+            (Matter::AskedByMany { .. } | Matter::ShieldedAskedByMany { .. }, _) => {
+                "Several authorities have asked about one child of your register."
+            }
+            (Matter::ShieldedMatch { .. }, _) => {
+                "Another authority asked about a child whose whereabouts must not be found out. It was answered as for \
+                 a child who is not known. Judge who asks, and why; do not ask there."
+            }
+            (Matter::ShieldedStandingMatch, _) => {
+                "Another authority looks for a child who may be one whose whereabouts must not be found out. It is told \
+                 nothing."
+            }
             (Matter::Test, _) => "An operator tries whether this message arrives. There is nothing to do.",
+        }
+    }
+
+    const fn consequence(&self) -> &'static str {
+        match self.matter {
+            Matter::PossibleMatch
+            | Matter::StandingMatch
+            | Matter::AskedByMany { .. }
+            | Matter::ShieldedMatch { .. }
+            | Matter::ShieldedStandingMatch
+            | Matter::ShieldedAskedByMany { .. } => "The asking authority is not told of this message.",
+            _ => "This message changes nothing: the transfer stands where it stood, and so does who is responsible.",
         }
     }
 

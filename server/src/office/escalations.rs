@@ -1,23 +1,28 @@
 //! What the escalation contact was told, and messages that need an operator.
 
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{Instant, TransferId};
+use cme_spec::instant::{Instant, QueryId, TransferId};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{OfficeError, Resolution};
 use crate::node::Node;
-use crate::store::escalations::{self, Occasion, State, Task, Told};
+use crate::store::escalations::{self, Occasion, State, Subject, Task, Told};
 
 /// Something that was told, with its messages.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EscalationView {
-    /// The transfer.
-    pub transfer: TransferId,
-    /// The other party.
+    /// The transfer, unless it is about a query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferId>,
+    /// The query, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<QueryId>,
+    /// The other authority.
     pub peer: AuthorityCode,
-    /// The clock that ran out, or `upheld`, `forked`, `letter-refused`, `delivery-refused`.
+    /// The clock that ran out, or `upheld`, `forked`, `letter-refused`, `delivery-refused`, `possible-match`,
+    /// `standing-match`, `asked-by-many`.
     pub matter: String,
     /// The clock's last day, the letter's id, the entry's sequence.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -38,11 +43,12 @@ pub struct EscalationView {
 pub struct MessageView {
     /// Names it, at the receiver too.
     pub id: Uuid,
-    /// The transfer.
-    pub transfer: TransferId,
+    /// The transfer, unless it is about a query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferId>,
     /// `webhook` or `email`.
     pub channel: String,
-    /// `contact` or `arbiter`.
+    /// `contact`, `arbiter`, `officer` or `restricted-officer`.
     pub recipient: String,
     /// Where it is.
     pub state: State,
@@ -59,10 +65,18 @@ pub struct MessageView {
     pub last_failure: Option<String>,
 }
 
+/// The transfer or the query.
+fn ids(occasion: &Occasion) -> (Option<TransferId>, Option<QueryId>) {
+    match occasion.subject {
+        Subject::Ledger(key) => (Some(key.transfer), None),
+        Subject::Query(key) => (None, Some(key.query)),
+    }
+}
+
 pub(super) fn message_view(task: Task) -> MessageView {
     MessageView {
         id: task.id,
-        transfer: task.occasion.key.transfer,
+        transfer: ids(&task.occasion).0,
         channel: task.channel,
         recipient: task.recipient,
         state: task.state,
@@ -74,9 +88,11 @@ pub(super) fn message_view(task: Task) -> MessageView {
 }
 
 fn view((occasion, told, tasks): (Occasion, Told, Vec<Task>)) -> EscalationView {
+    let (transfer, query) = ids(&occasion);
     EscalationView {
-        transfer: occasion.key.transfer,
-        peer: occasion.key.counterparty,
+        transfer,
+        query,
+        peer: occasion.subject.peer(),
         matter: occasion.matter,
         detail: occasion.detail,
         told_at: told.told_at,

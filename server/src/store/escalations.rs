@@ -11,22 +11,103 @@ use uuid::Uuid;
 
 pub use self::events::{Event, Untold, untold};
 use super::ledgers::LedgerKey;
+use super::queries::QueryKey;
 use super::{Row, StoreError, Tx, Value};
 
-/// What is told once: a matter of a ledger, and what tells one such matter from the next.
+/// Matters of queries. Those of shielded children are for the officer for restricted children alone.
+pub mod matters {
+    /// A person has to say whether a child who may be the one is.
+    pub const POSSIBLE: &str = "possible-match";
+    /// A child who was added or changed matches a query that stands.
+    pub const STANDING: &str = "standing-match";
+    /// Several authorities ask about one child.
+    pub const MANY: &str = "asked-by-many";
+    /// A shielded child matches a query.
+    pub const SHIELDED: &str = "shielded-match";
+    /// A shielded child who was added or changed matches a query that stands.
+    pub const SHIELDED_STANDING: &str = "shielded-standing-match";
+    /// Several authorities ask about one shielded child.
+    pub const SHIELDED_MANY: &str = "shielded-asked-by-many";
+    /// All of them.
+    pub(super) const ALL: [&str; 6] =
+        [POSSIBLE, STANDING, MANY, SHIELDED, SHIELDED_STANDING, SHIELDED_MANY];
+}
+
+/// What an occasion is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A transfer.
+    Ledger(LedgerKey),
+    /// A query that was put to a hosted authority.
+    Query(QueryKey),
+}
+
+impl Subject {
+    fn values(&self) -> [Value; 3] {
+        match self {
+            Self::Ledger(key) => key.values(),
+            Self::Query(key) => key.values(),
+        }
+    }
+
+    /// The hosted authority.
+    pub const fn hosted(&self) -> AuthorityCode {
+        match self {
+            Self::Ledger(key) => key.hosted,
+            Self::Query(key) => key.hosted,
+        }
+    }
+
+    /// The other authority.
+    pub const fn peer(&self) -> AuthorityCode {
+        match self {
+            Self::Ledger(key) => key.counterparty,
+            Self::Query(key) => key.author,
+        }
+    }
+}
+
+/// The id of the transfer or query.
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ledger(key) => key.transfer.fmt(f),
+            Self::Query(key) => key.query.fmt(f),
+        }
+    }
+}
+
+/// What is told once: a matter of a ledger or a query, and what tells one such matter from the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occasion {
-    /// The ledger.
-    pub key: LedgerKey,
+    /// The ledger or query.
+    pub subject: Subject,
     /// A clock's code, or the name of a matter without a clock.
     pub matter: String,
-    /// The clock's last day, the letter's id, the entry's place; empty where there can be one only.
+    /// The clock's last day, the letter's id, the entry's place, the instant; empty where there can be one only.
     pub detail: String,
 }
 
+/// The occasion whose columns begin at `from`: hosted, counterparty, transfer, clock, due_on.
+fn occasion(row: &Row, from: usize) -> Result<Occasion, StoreError> {
+    let (hosted, peer) = (row.parsed(from)?, row.parsed(from + 1)?);
+    let matter = row.text(from + 3)?.to_owned();
+    let subject = if matters::ALL.contains(&matter.as_str()) {
+        Subject::Query(QueryKey { hosted, author: peer, query: row.parsed(from + 2)? })
+    } else {
+        Subject::Ledger(LedgerKey { hosted, counterparty: peer, transfer: row.parsed(from + 2)? })
+    };
+    Ok(Occasion { subject, matter, detail: row.text(from + 4)?.to_owned() })
+}
+
 impl Occasion {
+    /// Whether only an officer for restricted children may learn of it.
+    pub fn is_restricted(&self) -> bool {
+        [matters::SHIELDED, matters::SHIELDED_STANDING, matters::SHIELDED_MANY].contains(&self.matter.as_str())
+    }
+
     fn values(&self) -> [Value; 5] {
-        let [hosted, counterparty, transfer] = self.key.values();
+        let [hosted, counterparty, transfer] = self.subject.values();
         [hosted, counterparty, transfer, self.matter.as_str().into(), self.detail.as_str().into()]
     }
 
@@ -107,20 +188,16 @@ fn note_reminder(
     Ok(tx.exec(SQL, &occasion.values_and(rest))? == 1)
 }
 
-/// Everything that an authority's contact was told, the newest first.
+/// Everything that an authority's contact and officers were told, the newest first, but of shielded children.
 pub fn all_told(
     tx: &mut dyn Tx,
     hosted: AuthorityCode,
     limit: u32,
 ) -> Result<Vec<(Occasion, Told)>, StoreError> {
-    const SQL: &str = "SELECT counterparty, transfer, clock, due_on, told_at, reminders, \
+    const SQL: &str = "SELECT hosted, counterparty, transfer, clock, due_on, told_at, reminders, \
                        COALESCE(reminded_at, told_at) FROM escalation WHERE hosted = ?1 \
-                       ORDER BY told_at DESC, transfer, clock LIMIT ?2";
-    let read = |row: &Row| {
-        let key = LedgerKey { hosted, counterparty: row.parsed(0)?, transfer: row.parsed(1)? };
-        let occasion = Occasion { key, matter: row.text(2)?.to_owned(), detail: row.text(3)?.to_owned() };
-        Ok((occasion, told_of(row, 4)?))
-    };
+                       AND clock NOT LIKE 'shielded-%' ORDER BY told_at DESC, transfer, clock LIMIT ?2";
+    let read = |row: &Row| Ok((occasion(row, 0)?, told_of(row, 5)?));
     tx.rows(SQL, &[hosted.as_ref().into(), i64::from(limit).into()])?.iter().map(read).collect()
 }
 
@@ -195,14 +272,13 @@ macro_rules! select_tasks {
 }
 
 fn task(row: &Row) -> Result<Task, StoreError> {
-    let key = LedgerKey { hosted: row.parsed(1)?, counterparty: row.parsed(2)?, transfer: row.parsed(3)? };
     let sent_at = match row.0.get(13) {
         Some(Value::Null) => None,
         _ => Some(instant(row.integer(13)?)?),
     };
     Ok(Task {
         id: row.parsed(0)?,
-        occasion: Occasion { key, matter: row.text(4)?.to_owned(), detail: row.text(5)?.to_owned() },
+        occasion: occasion(row, 1)?,
         channel: row.text(6)?.to_owned(),
         recipient: row.text(7)?.to_owned(),
         document: row.text(8)?.to_owned(),

@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (8, include_str!("../../migrations/0008_indexes.sql")),
     (9, include_str!("../../migrations/0009_register.sql")),
     (10, include_str!("../../migrations/0010_notices.sql")),
+    (11, include_str!("../../migrations/0011_queries.sql")),
 ];
 
 /// The newest migration that this version knows.

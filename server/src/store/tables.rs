@@ -57,6 +57,13 @@ tables! {
     notice (hosted, counterparty, notice, outgoing) header, header_digest, body, signature, created_at, stored,
         acknowledgement, acknowledgement_stored;
     dispatch (hosted, counterparty, task, id, number) state, attempts, next_at, last_failure, leased_by, leased_until;
+    query (hosted, counterparty, query) header, header_digest, signature, body, arrived_at, directory_issue,
+        last_outcome, body_until, standing_until, followed_by, withdrawal;
+    answer (hosted, counterparty, query, number) answered_at, document, stored;
+    query_match (hosted, counterparty, query, child) met_at, shielded, fields, state;
+    offer_arrival (hosted, counterparty, transfer) arrived_at;
+    audit (hosted, place) record, digest, recorded_at, counterparty, officer, query, number;
+    query_follow (hosted) sequence, incarnation;
 }
 
 /// Tables that a copy leaves out.

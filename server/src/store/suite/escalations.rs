@@ -6,7 +6,7 @@ use cme_spec::instant::Instant;
 use uuid::Uuid;
 
 use super::{Fixture, key, store_story};
-use crate::store::escalations::{self, Event, Lease, NewTask, Occasion, State, Told};
+use crate::store::escalations::{self, Event, Lease, NewTask, Occasion, State, Subject, Told};
 use crate::store::leases::Holder;
 use crate::store::outbox::{self, Task};
 use crate::store::{Store, ledgers, officers};
@@ -14,7 +14,7 @@ use crate::store::{Store, ledgers, officers};
 const CHANNEL: &str = "webhook";
 
 fn occasion(number: u64) -> Occasion {
-    Occasion { key: key(number), matter: "decide".to_owned(), detail: "2026-12-01".to_owned() }
+    Occasion { subject: Subject::Ledger(key(number)), matter: "decide".to_owned(), detail: "2026-12-01".to_owned() }
 }
 
 fn at(minute: i64) -> Instant {
@@ -196,7 +196,11 @@ pub(crate) async fn events_are_found_until_they_are_told(fixture: &impl Fixture)
         let found = untold().await.unwrap();
         assert_eq!(found.len(), 1, "{event:?}");
         assert_eq!((found[0].key, &found[0].detail, found[0].what.as_str()), (key(ledger), &detail, what));
-        let occasion = Occasion { key: key(ledger), matter: event.code().to_owned(), detail };
+        let occasion = Occasion {
+            subject: Subject::Ledger(key(ledger)),
+            matter: event.code().to_owned(),
+            detail,
+        };
         store.write(move |tx| escalations::tell(tx, &occasion, None, &[], at(0))).await.unwrap();
         assert_eq!(untold().await.unwrap(), [], "{event:?}");
     }
