@@ -79,6 +79,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_author ON audit (hosted, counterparty, recorded_at) WHERE number = 0;
 CREATE INDEX audit_by_officer ON audit (hosted, counterparty, officer, recorded_at) WHERE number = 0;
+CREATE INDEX audit_by_query ON audit (hosted, query, number);
 
 -- How far the changes of a register were compared with the standing queries, and under which incarnation.
 CREATE TABLE query_follow (

@@ -10,6 +10,7 @@ use cme_client::{Identity, IdentityError};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
+use crate::answering;
 use crate::config::ConfigError;
 use crate::delivery;
 use crate::dispatch;
@@ -103,6 +104,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
     let letters = tokio::spawn(dispatch::run(node.clone(), stopped.clone()));
+    let answered = tokio::spawn(answering::tidy::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
     let escalations = tokio::spawn(escalation::run(node.clone(), channels, stopped.clone()));
     let registers = tokio::spawn(register::run(node.clone(), stopped.clone()));
@@ -118,7 +120,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, letters, watcher, escalations, registers, pairs, server, operator);
+    let _ = tokio::join!(worker, letters, answered, watcher, escalations, registers, pairs, server, operator);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use cme_spec::receipt::Receipt;
 use crate::node::{Hosted, Node};
 use crate::peers;
 use crate::store::ledgers::{self, LedgerKey};
-use crate::store::{Question, StoreError, Tx, judging, officers, outbox, pairs};
+use crate::store::{Question, StoreError, Tx, judging, officers, outbox, pairs, queries};
 
 /// The two parties of an entry, as this deployment sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +245,7 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
                 return Ok(Answer::Refused(problem));
             }
             ledgers::append(tx, &key, &ledger, &entry)?;
+            count_offer(tx, &key, &entry, incoming.now)?;
             settle_own_decision(tx, &key, &entry)?;
             if !incoming.arrival.entry().receipts().is_empty() {
                 // Only deliveries are noted when they are refused.
@@ -329,6 +330,15 @@ fn stranger(
         return Ok(Some(problem.detail("the directory held here is too old to take a new peer")));
     }
     Ok(None)
+}
+
+/// An offer asks whether a child is known, as a query does, so it counts as one of its author; none is refused for it.
+///
+/// Implements: QRY-026
+fn count_offer(tx: &mut dyn Tx, key: &LedgerKey, entry: &Entry, now: Instant) -> Result<(), StoreError> {
+    let header = entry.header();
+    let offered = header.sequence == 0 && header.author == key.counterparty;
+    if offered { queries::note_offer(tx, key.hosted, key.counterparty, key.transfer, now) } else { Ok(()) }
 }
 
 /// A decision of ours that the sequencer has put into the ledger needs no sending any more.

@@ -7,6 +7,8 @@ pub mod list_heads;
 pub mod put_acknowledgement;
 pub mod put_entry;
 pub mod put_notice;
+pub mod put_query;
+pub mod withdraw_query;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

@@ -3,6 +3,7 @@
 //! The binary `cme-server` is made of these parts; they are public so that the benchmarks and tests of this
 //! repository can drive them.
 
+pub mod answering;
 pub mod app;
 pub mod append;
 pub mod backup;

@@ -8,7 +8,7 @@ use cme_spec::digest::Digest;
 use cme_spec::directory::Directory;
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{Instant, NoticeId};
+use cme_spec::instant::Instant;
 use cme_spec::notice::{self, Acknowledgement, Notice, acknowledges};
 use cme_spec::problem::{Problem, ProblemType};
 use cme_spec::receipt::{Stored, StoredKind};
@@ -59,16 +59,24 @@ impl From<ProblemType> for Told {
 }
 
 /// What a storage receipt says of what was stored.
-struct Matter {
-    kind: StoredKind,
-    id: NoticeId,
-    digest: Digest,
-    at: Instant,
+pub(crate) struct Matter {
+    /// What it is.
+    pub(crate) kind: StoredKind,
+    /// Its UUID.
+    pub(crate) id: String,
+    /// Digest of the signed value.
+    pub(crate) digest: Digest,
+    /// When it is stored.
+    pub(crate) at: Instant,
 }
 
 impl Desk<'_> {
     /// A storage receipt of `party`'s, unless its key may not sign now.
-    fn receipt(&self, party: AuthorityCode, matter: &Matter) -> Result<Envelope<Stored>, Problem> {
+    pub(crate) fn receipt(
+        &self,
+        party: AuthorityCode,
+        matter: &Matter,
+    ) -> Result<Envelope<Stored>, Problem> {
         let hosted = self.node.speaking_for(self.directory, party);
         let hosted = hosted.ok_or_else(|| Problem::new(ProblemType::HostedUnknown))?;
         if let Err(error) = hosted.check_key(self.directory, matter.at) {
@@ -77,7 +85,7 @@ impl Desk<'_> {
         }
         let content = Stored {
             kind: matter.kind,
-            id: matter.id.to_string(),
+            id: matter.id.clone(),
             digest: matter.digest,
             received_at: matter.at,
             by: party,
@@ -108,7 +116,7 @@ pub async fn receive(desk: &Desk<'_>, notice: Notice) -> Result<Told, StoreError
         return Ok(error.problem().into());
     }
     let digest = notice.header_digest();
-    let matter = Matter { kind: StoredKind::Notice, id: header.notice, digest, at: now };
+    let matter = Matter { kind: StoredKind::Notice, id: header.notice.to_string(), digest, at: now };
     let receipt = match desk.receipt(ours, &matter) {
         Ok(receipt) => receipt,
         Err(problem) => return Ok(Told::Refused(problem)),
@@ -144,7 +152,7 @@ pub async fn acknowledged(desk: &Desk<'_>, said: Envelope<Acknowledgement>) -> R
         return Ok(error.problem().into());
     }
     let digest = said.digest();
-    let matter = Matter { kind: StoredKind::Acknowledgement, id: content.notice, digest, at: now };
+    let matter = Matter { kind: StoredKind::Acknowledgement, id: content.notice.to_string(), digest, at: now };
     let receipt = match desk.receipt(key.hosted, &matter) {
         Ok(receipt) => receipt,
         Err(problem) => return Ok(Told::Refused(problem)),

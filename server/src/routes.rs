@@ -1,6 +1,8 @@
 //! Binds the operations of `spec`, and the operator's own pages on a listener of their own.
 
-use actix_web::{HttpResponse, Resource, web};
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, Route, web};
 use cme_spec::operation::get_capabilities::PROFILES;
 use cme_spec::operation::{self, Operation};
 use cme_spec::problem::ProblemType;
@@ -16,29 +18,33 @@ const BASE: &str = "/{hosted}";
 ///
 /// Implements: TRN-007, TRN-013
 pub fn protocol(config: &mut web::ServiceConfig) {
-    let scope = operation::of_profiles(PROFILES)
-        .fold(web::scope(BASE), |scope, operation| scope.service(bound(operation)));
+    let mut paths: BTreeMap<String, Vec<&Operation>> = BTreeMap::new();
+    let answering = [&operation::put_query::OPERATION, &operation::withdraw_query::OPERATION];
+    for operation in operation::of_profiles(PROFILES).chain(answering) {
+        paths.entry(operation.path()).or_default().push(operation);
+    }
+    let scope = paths.iter().fold(web::scope(BASE), |scope, (path, operations)| {
+        let resource = web::resource(path.as_str());
+        let resource = operations.iter().fold(resource, |resource, operation| resource.route(route(operation)));
+        scope.service(resource.default_service(web::to(wrong_method)))
+    });
     config.service(scope.default_service(web::to(unknown_route)));
     config.default_service(web::to(unknown_route));
 }
 
-fn bound(operation: &Operation) -> Resource {
-    let resource = web::resource(operation.path()).name(operation.name);
-    let resource = match operation.name {
-        "get_capabilities" => resource.route(web::get().to(handler::get_capabilities::get_capabilities)),
-        "put_entry" => resource.route(web::put().to(handler::put_entry::put_entry)),
-        "list_entries" => resource.route(web::get().to(handler::list_entries::list_entries)),
-        "list_heads" => resource.route(web::get().to(handler::list_heads::list_heads)),
-        "get_reconciliation" => {
-            resource.route(web::get().to(handler::get_reconciliation::get_reconciliation))
-        }
-        "put_notice" => resource.route(web::put().to(handler::put_notice::put_notice)),
-        "put_acknowledgement" => {
-            resource.route(web::put().to(handler::put_acknowledgement::put_acknowledgement))
-        }
+fn route(operation: &Operation) -> Route {
+    match operation.name {
+        "get_capabilities" => web::get().to(handler::get_capabilities::get_capabilities),
+        "put_entry" => web::put().to(handler::put_entry::put_entry),
+        "list_entries" => web::get().to(handler::list_entries::list_entries),
+        "list_heads" => web::get().to(handler::list_heads::list_heads),
+        "get_reconciliation" => web::get().to(handler::get_reconciliation::get_reconciliation),
+        "put_query" => web::put().to(handler::put_query::put_query),
+        "withdraw_query" => web::delete().to(handler::withdraw_query::withdraw_query),
+        "put_notice" => web::put().to(handler::put_notice::put_notice),
+        "put_acknowledgement" => web::put().to(handler::put_acknowledgement::put_acknowledgement),
         other => unreachable!("operation {other} has no handler"),
-    };
-    resource.default_service(web::to(wrong_method))
+    }
 }
 
 async fn unknown_route() -> Result<HttpResponse, Fault> {

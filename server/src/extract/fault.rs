@@ -15,6 +15,8 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub enum Fault {
     /// The peer's fault: a registered problem.
     Refused(Box<Problem>),
+    /// A registered problem that passes by itself, after so many seconds.
+    Later(Box<Problem>, u64),
     /// Ours: logged in full, told in one word.
     Ours(StoreError),
 }
@@ -40,7 +42,7 @@ impl From<StoreError> for Fault {
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Refused(problem) => f.write_str(&problem.kind),
+            Self::Refused(problem) | Self::Later(problem, _) => f.write_str(&problem.kind),
             Self::Ours(error) => error.fmt(f),
         }
     }
@@ -49,7 +51,7 @@ impl std::fmt::Display for Fault {
 impl ResponseError for Fault {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Refused(problem) => {
+            Self::Refused(problem) | Self::Later(problem, _) => {
                 StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::Ours(StoreError::Busy | StoreError::Full | StoreError::Closed | StoreError::HeldAlone) => {
@@ -62,6 +64,11 @@ impl ResponseError for Fault {
     fn error_response(&self) -> HttpResponse {
         match self {
             Self::Refused(problem) => problem_response(problem),
+            Self::Later(problem, seconds) => {
+                let mut response = problem_response(problem);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
+                response
+            }
             Self::Ours(error) => {
                 tracing::error!(%error, "a request failed here");
                 let overloaded = self.status_code() == StatusCode::SERVICE_UNAVAILABLE;

@@ -79,6 +79,19 @@ pub fn add(
     tx.exec(SQL, &values).map(|_| ())
 }
 
+/// The record of the first answer to a query: what was asked, without a value.
+pub fn first_of(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    author: AuthorityCode,
+    query: QueryId,
+) -> Result<Option<Held>, StoreError> {
+    const SQL: &str = "SELECT place, record, digest FROM audit WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 \
+                       AND number = 0 ORDER BY place LIMIT 1";
+    let values = [hosted.as_ref().into(), author.as_ref().into(), query.to_string().into()];
+    tx.rows(SQL, &values)?.first().map(held).transpose()
+}
+
 /// The records after a place, in order.
 pub fn after(
     tx: &mut dyn Tx,
