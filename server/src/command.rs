@@ -1,5 +1,7 @@
 //! The commands of `cme-server`.
 
+mod answer;
+mod audit;
 mod database;
 mod demo;
 mod directory;
@@ -64,6 +66,9 @@ enum Command {
     /// Export a ledger, or verify an export without any server.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Check or print the record of what was asked and answered.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     Migrate(database::Migrate),
     Backup(database::Backup),
     Restore(database::Restore),
@@ -101,6 +106,8 @@ pub(crate) enum CommandError {
     Table(#[from] crate::register::table::TableError),
     #[error(transparent)]
     CommonTransferFile(#[from] crate::ctf::CtfError),
+    #[error("the audit is not whole: {0}")]
+    Audit(#[from] crate::audit::AuditError),
     #[error(transparent)]
     Find(#[from] crate::register::FindError),
     #[error("{}: {cause}", path.display())]
@@ -172,6 +179,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Register(command) => command.run(&cli.config).await?,
         Command::Escalation(command) => return command.run(&cli.config).await,
         Command::Ledger(command) => return command.run(&cli.config).await,
+        Command::Audit(command) => command.run(&cli.config).await?,
         Command::Migrate(migrate) => return apart(|| migrate.run(&cli.config)),
         Command::Backup(backup) => apart(|| backup.run(&cli.config))?,
         Command::Restore(restore) => apart(|| restore.run(&cli.config))?,

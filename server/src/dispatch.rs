@@ -4,6 +4,8 @@
 //! Entries of ledgers have a worker of their own, `delivery`: their order and what a peer's answer means for
 //! a ledger are no matter here.
 
+mod answers;
+
 use std::time::Duration;
 
 use cme_client::{ClientError, PeerClient, RetryPolicy};
@@ -147,6 +149,9 @@ async fn postpone(
 }
 
 async fn send(node: &Node, key: &DispatchKey) -> Result<(), Failure> {
+    if key.task == Task::Answer {
+        return answers::put(node, key).await;
+    }
     let notice: NoticeId = key.id.parse().map_err(|_| Failure::later("the stored id can't be read"))?;
     let outgoing = key.task == Task::Notice;
     let name = NoticeKey { hosted: key.hosted, counterparty: key.counterparty, notice, outgoing };
@@ -166,7 +171,7 @@ async fn send(node: &Node, key: &DispatchKey) -> Result<(), Failure> {
             })
             .await
         }
-        (Task::Acknowledgement, None) => finish(node, key, |_| Ok(())).await,
+        (Task::Acknowledgement | Task::Answer, _) => finish(node, key, |_| Ok(())).await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! server is down; the server's delivery worker finds what it wrote. The receiving authority's decisions
 //! are appended here and delivered; the originating authority's are proposed to the sequencer.
 
+mod answering;
 mod clocks;
 mod confirming;
 mod error;
@@ -25,6 +26,10 @@ use cme_spec::ledger::evidence::check_outcome;
 use cme_spec::ledger::{Ledger, Stage, allows, apply};
 use serde_json::Value;
 
+pub use self::answering::{
+    AnswerView, Asker, ChildView, QueriesView, QueryDetails, QueryView, RestrictedView, Say, keep_silent,
+    list_queries, restricted, retry_answers, say, show_query,
+};
 pub use self::clocks::clocks;
 pub use self::confirming::confirm;
 pub use self::error::OfficeError;

@@ -11,6 +11,7 @@ use cme_spec::example;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, TransferId};
 
+use super::answer::AnswerCommand;
 use super::escalation::Escalations;
 use super::notice::NoticeCommand;
 use super::{CommandError, open, output, read};
@@ -60,6 +61,9 @@ pub(super) enum OfficeCommand {
     /// Facts told to other authorities, and told by them; they move no responsibility.
     #[command(subcommand)]
     Notice(NoticeCommand),
+    /// Queries that other authorities put, and what you say to them.
+    #[command(subcommand)]
+    Answer(AnswerCommand),
     /// List what the escalation contact was told, the newest first.
     Escalations(Escalations),
     /// Print an example body for a decision.
@@ -175,6 +179,7 @@ impl OfficeCommand {
             Self::Resolve(resolve) => return resolve.run(config).await,
             Self::Escalations(escalations) => return escalations.run(config).await,
             Self::Notice(notice) => return notice.run(config).await,
+            Self::Answer(answer) => return answer.run(config).await,
             Self::Example { kind } => return print_example(*kind),
             Self::Acknowledge(decide) => (decide, EntryType::Acknowledge),
             Self::Ask(decide) => (decide, EntryType::RequestInformation),

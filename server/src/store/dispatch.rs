@@ -14,6 +14,8 @@ pub enum Task {
     Notice,
     /// The word that a notice was read goes to its author.
     Acknowledgement,
+    /// A later answer goes to whoever put the query.
+    Answer,
 }
 
 impl Task {
@@ -21,6 +23,7 @@ impl Task {
         match self {
             Self::Notice => "notice",
             Self::Acknowledgement => "acknowledgement",
+            Self::Answer => "answer",
         }
     }
 
@@ -28,6 +31,7 @@ impl Task {
         match code {
             "notice" => Ok(Self::Notice),
             "acknowledgement" => Ok(Self::Acknowledgement),
+            "answer" => Ok(Self::Answer),
             _ => Err(StoreError::Corrupt("a task of the table dispatch")),
         }
     }

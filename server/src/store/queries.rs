@@ -172,6 +172,23 @@ pub fn with_waiting_match(
     all_held(tx, &rows)
 }
 
+/// The queries that met a child after `since`, the newest first.
+pub fn with_match_since(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    since: Instant,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = select_queries!(
+        "WHERE hosted = ?1 AND EXISTS (SELECT 1 FROM query_match m WHERE m.hosted = query.hosted \
+         AND m.counterparty = query.counterparty AND m.query = query.query AND m.met_at > ?2) \
+         ORDER BY arrived_at DESC, query LIMIT ?3"
+    );
+    let rows =
+        tx.rows(SQL, &[hosted.as_ref().into(), since.milliseconds().into(), i64::from(limit).into()])?;
+    all_held(tx, &rows)
+}
+
 /// The queries that stand at `now`, in the order of their names, from the one after `after` on.
 pub fn standing(
     tx: &mut dyn Tx,

@@ -24,7 +24,7 @@ pub fn note_offer(
         transfer.to_string().into(),
         now.milliseconds().into(),
     ];
-    tx.exec(SQL, &values).map(|_| ())
+    tx.change(SQL, &values)
 }
 
 /// Offers of before `then` are counted no more; gives the number that was forgotten.
