@@ -36,7 +36,7 @@ CREATE TABLE answer (
 );
 
 -- Which children of the register a query met, by number. The fields that agreed are there while somebody still has
--- to decide; the rest is counted for 30 days, as several authorities may look for one child. State: told, waiting,
+-- to decide. The rest is counted for 30 days, as several authorities may look for one child. State: told, waiting,
 -- released or silent.
 CREATE TABLE query_match (
     hosted       TEXT   NOT NULL,
@@ -64,7 +64,7 @@ CREATE TABLE offer_arrival (
 CREATE INDEX offer_arrival_by_time ON offer_arrival (arrived_at);
 
 -- The audit: a record for each answer, chained by digests. Rows are added and never changed or removed. A record has
--- no value of a body but the officers' pseudonyms; the columns beside it are those by which it is counted.
+-- no value of a body but the officers' pseudonyms. The columns beside it are those by which it is counted.
 CREATE TABLE audit (
     hosted       TEXT   NOT NULL,
     place        BIGINT NOT NULL,

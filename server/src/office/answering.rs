@@ -59,7 +59,7 @@ impl Say {
 }
 
 /// Holds when that officer may act in the role for restricted children. Implements: STQ-009
-pub fn check_role(node: &Node, officer: &OfficerId) -> Result<(), OfficeError> {
+pub(super) fn check_role(node: &Node, officer: &OfficerId) -> Result<(), OfficeError> {
     let role = node.config().queries.restricted_officer.as_ref();
     let role = role.filter(|role| !role.ids.is_empty()).ok_or(OfficeError::NoRestrictedOfficer)?;
     if role.ids.contains(officer) { Ok(()) } else { Err(OfficeError::NotRestrictedOfficer(role.name.clone())) }

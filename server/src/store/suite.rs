@@ -5,6 +5,7 @@ mod batching;
 mod dispatching;
 mod escalations;
 mod leasing;
+mod queries;
 mod register;
 
 use std::sync::Arc;
@@ -36,6 +37,11 @@ pub(crate) use self::leasing::{
     one_letter_of_a_ledger_is_under_way_whoever_sends_it,
     peers_take_turns_and_none_has_more_under_way_than_its_bound,
     work_for_one_process_is_done_by_one_until_its_lease_has_run_out,
+};
+pub(crate) use self::queries::{
+    a_body_is_gone_when_its_time_is_over, a_query_comes_back_with_its_answers,
+    a_query_that_was_withdrawn_waits_for_nobody, matches_are_counted_moved_and_forgotten,
+    records_of_the_audit_are_chained, who_asked_lately_is_counted_and_offers_with_it,
 };
 pub(crate) use self::register::{
     a_child_comes_back_as_its_source_told_of_it, an_officers_flag_outlives_the_row,
@@ -105,6 +111,12 @@ macro_rules! for_engine {
                 a_notice_comes_back_with_what_was_said_of_it,
                 a_dispatch_is_held_by_one_process_until_its_lease_has_run_out,
                 a_dispatch_waits_or_is_given_up_until_an_officer_retries,
+                a_query_comes_back_with_its_answers,
+                a_body_is_gone_when_its_time_is_over,
+                a_query_that_was_withdrawn_waits_for_nobody,
+                who_asked_lately_is_counted_and_offers_with_it,
+                matches_are_counted_moved_and_forgotten,
+                records_of_the_audit_are_chained,
                 a_connection_of_before_goes_on_while_the_tables_are_brought_up_to_date,
                 a_whole_database_takes_the_place_of_another_or_nothing_changes,
                 migrations_run_once,

@@ -5,6 +5,8 @@
     reason = "a test that can't go on says why by panicking"
 )]
 
+mod answers;
+mod asked;
 mod backup;
 #[cfg(feature = "postgres-tests")]
 mod backup_on_postgres;
