@@ -173,8 +173,8 @@ impl Register {
     pub fn may_be_one(&self, one: &Child, other: ChildId) -> bool {
         let Some(levels) = self.levels_with(one, other) else { return false };
         let level = |field: Field| levels[field as usize];
-        let identified =
-            matches!(level(Field::Upn), Level::Exact | Level::Other) || level(Field::NhsNumber) == Level::Exact;
+        let identified = matches!(level(Field::Upn), Level::Exact | Level::Other)
+            || level(Field::NhsNumber) == Level::Exact;
         let named = !matches!(level(Field::GivenName), Level::Missing | Level::Different | Level::Lookalike);
         let born = !matches!(level(Field::DateOfBirth), Level::Missing | Level::Different);
         identified || (named && born)

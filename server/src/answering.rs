@@ -9,6 +9,7 @@ mod matched;
 mod prepared;
 mod quota;
 mod record;
+pub mod standing;
 pub mod tidy;
 
 use cme_spec::canonical::Json;
@@ -155,29 +156,45 @@ async fn answer(desk: &Desk<'_>, asked: Asked, arrived: Grid) -> Result<Reply, S
         tracing::error!(%error, "no query can be answered");
         return Ok(ProblemType::Unavailable.into());
     }
-    let finding = if node.config().queries.withholds(header.author, header.purpose) {
-        Finding::nothing(AnswerOutcome::Withheld)
-    } else {
-        let child = child_of(&asked.body.subject);
-        match node.register().look(hosted.code, &child).await {
-            Ok(look) => Finding::of(&look, &asked.body.subject.fields()),
-            Err(FindError::NotReady) => {
-                let problem = Problem::new(ProblemType::Unavailable);
-                return Ok(Reply::Later(problem.detail("the register is being read"), NOT_READY_SECONDS));
+    let withheld = node.config().queries.withholds(header.author, header.purpose);
+    for _ in 0..LOOKS_MAX {
+        let found = if withheld {
+            (Finding::nothing(AnswerOutcome::Withheld), None)
+        } else {
+            match look(node, hosted.code, &asked).await {
+                Ok(found) => found,
+                Err(FindError::NotReady) => break,
+                Err(FindError::Store(error)) => return Err(error),
             }
-            Err(FindError::Store(error)) => return Err(error),
+        };
+        let prepared = match Prepared::of(desk, hosted, asked.clone(), found, renewal) {
+            Ok(prepared) => prepared,
+            Err(problem) => return Ok(Reply::Refused(problem)),
+        };
+        // So that not even the moment at which something is stored, which a second request could watch, tells how
+        // long the look took.
+        arrived.half(node).await;
+        if let Some(reply) = node.store().write(move |tx| prepared.commit(tx)).await? {
+            return Ok(reply);
         }
-    };
-    let prepared = match Prepared::of(desk, hosted, asked, finding, renewal) {
-        Ok(prepared) => prepared,
-        Err(problem) => return Ok(Reply::Refused(problem)),
-    };
-    // So that not even the moment at which something is stored, which a second request could watch, tells how long
-    // the look took.
-    arrived.half(node).await;
-    node.store().write(move |tx| prepared.commit(tx)).await
+        node.register().bring_up_to_date(hosted.code).await?;
+    }
+    let problem = Problem::new(ProblemType::Unavailable).detail("the register is being read");
+    Ok(Reply::Later(problem, NOT_READY_SECONDS))
 }
 
+async fn look(
+    node: &Node,
+    hosted: AuthorityCode,
+    asked: &Asked,
+) -> Result<(Finding, Option<i64>), FindError> {
+    let subject = &asked.body.subject;
+    let look = node.register().look(hosted, &child_of(subject)).await?;
+    Ok((Finding::of(&look, &subject.fields()), Some(look.sequence)))
+}
+
+/// How often a register is looked at that changes at the same time.
+const LOOKS_MAX: usize = 3;
 /// Seconds after which whoever asks before the register was read may ask again.
 const NOT_READY_SECONDS: u64 = 5;
 
@@ -210,7 +227,8 @@ async fn withdrawal(desk: &Desk<'_>, query: QueryId) -> Result<Withdrawn, StoreE
     }
     let (ours, theirs) = (of(desk.hosted), of(desk.caller));
     let found = desk.node.store().read(move |tx| {
-        for (hosted, author) in ours.iter().flat_map(|ours| theirs.iter().map(move |theirs| (*ours, *theirs))) {
+        for (hosted, author) in ours.iter().flat_map(|ours| theirs.iter().map(move |theirs| (*ours, *theirs)))
+        {
             let key = QueryKey { hosted, author, query };
             if let Some(held) = queries::find(tx, &key)? {
                 return Ok(Some((key, held.digest, held.withdrawal)));

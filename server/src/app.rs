@@ -105,6 +105,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let worker = tokio::spawn(delivery::run(node.clone(), stopped.clone()));
     let letters = tokio::spawn(dispatch::run(node.clone(), stopped.clone()));
     let answered = tokio::spawn(answering::tidy::run(node.clone(), stopped.clone()));
+    let standing = tokio::spawn(answering::standing::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
     let escalations = tokio::spawn(escalation::run(node.clone(), channels, stopped.clone()));
     let registers = tokio::spawn(register::run(node.clone(), stopped.clone()));
@@ -120,7 +121,18 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let _ = stop.send(true);
     server_handle.stop(true).await;
     operator_handle.stop(false).await;
-    let _ = tokio::join!(worker, letters, answered, watcher, escalations, registers, pairs, server, operator);
+    let _ = tokio::join!(
+        worker,
+        letters,
+        answered,
+        standing,
+        watcher,
+        escalations,
+        registers,
+        pairs,
+        server,
+        operator
+    );
     Ok(())
 }
 

@@ -72,11 +72,7 @@ pub(crate) struct Matter {
 
 impl Desk<'_> {
     /// A storage receipt of `party`'s, unless its key may not sign now.
-    pub(crate) fn receipt(
-        &self,
-        party: AuthorityCode,
-        matter: &Matter,
-    ) -> Result<Envelope<Stored>, Problem> {
+    pub(crate) fn receipt(&self, party: AuthorityCode, matter: &Matter) -> Result<Envelope<Stored>, Problem> {
         let hosted = self.node.speaking_for(self.directory, party);
         let hosted = hosted.ok_or_else(|| Problem::new(ProblemType::HostedUnknown))?;
         if let Err(error) = hosted.check_key(self.directory, matter.at) {
@@ -152,7 +148,8 @@ pub async fn acknowledged(desk: &Desk<'_>, said: Envelope<Acknowledgement>) -> R
         return Ok(error.problem().into());
     }
     let digest = said.digest();
-    let matter = Matter { kind: StoredKind::Acknowledgement, id: content.notice.to_string(), digest, at: now };
+    let matter =
+        Matter { kind: StoredKind::Acknowledgement, id: content.notice.to_string(), digest, at: now };
     let receipt = match desk.receipt(key.hosted, &matter) {
         Ok(receipt) => receipt,
         Err(problem) => return Ok(Told::Refused(problem)),

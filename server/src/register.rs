@@ -124,15 +124,17 @@ impl LiveRegister {
         index.as_ref().map(|index| index.register.find_without(query, left_out))
     }
 
+    /// The newest change that an authority's index has; none while it isn't there.
+    fn sequence(&self, hosted: AuthorityCode) -> Option<i64> {
+        let index = self.0.slots.get(&hosted)?.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.as_ref().map(|index| index.sequence)
+    }
+
     /// The authority's index has every change that is committed now; it is made if it isn't there.
     pub async fn bring_up_to_date(&self, hosted: AuthorityCode) -> Result<(), StoreError> {
         let Some(slot) = self.0.slots.get(&hosted) else { return Ok(()) };
         let _turn = slot.turn.lock().await;
-        let sequence = || {
-            let index = slot.index.read().unwrap_or_else(PoisonError::into_inner);
-            index.as_ref().map(|index| index.sequence)
-        };
-        let pending = match sequence() {
+        let pending = match self.sequence(hosted) {
             Some(sequence) => self.pending(hosted, sequence).await?,
             None => Pending::Much,
         };

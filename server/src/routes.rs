@@ -25,7 +25,8 @@ pub fn protocol(config: &mut web::ServiceConfig) {
     }
     let scope = paths.iter().fold(web::scope(BASE), |scope, (path, operations)| {
         let resource = web::resource(path.as_str());
-        let resource = operations.iter().fold(resource, |resource, operation| resource.route(route(operation)));
+        let resource =
+            operations.iter().fold(resource, |resource, operation| resource.route(route(operation)));
         scope.service(resource.default_service(web::to(wrong_method)))
     });
     config.service(scope.default_service(web::to(unknown_route)));

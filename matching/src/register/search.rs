@@ -415,7 +415,11 @@ mod tests {
         }
         let amina = known("Amina", "Testcase", "2015-01-02", Some(upn));
         let same: Vec<u64> = (1..=7).filter(|id| register.may_be_one(&amina, ChildId(*id))).collect();
-        assert_eq!(same, [1, 2, 3], "a new family name, half a date, one number; no twin, nobody without a name");
+        assert_eq!(
+            same,
+            [1, 2, 3],
+            "a new family name, half a date, one number; no twin, nobody without a name"
+        );
     }
 
     #[test]

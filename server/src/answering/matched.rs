@@ -38,8 +38,10 @@ pub fn fields_of(candidate: &FoundCandidate, asked: &[MatchedField]) -> Vec<Matc
     };
     let (given, family) = (level(Field::GivenName), level(Field::FamilyName));
     let same = |level: Level| {
-        matches!(level, Level::Exact | Level::Nickname | Level::Part | Level::Sound | Level::Variant | Level::Near)
-            || level == Level::Swapped
+        matches!(
+            level,
+            Level::Exact | Level::Nickname | Level::Part | Level::Sound | Level::Variant | Level::Near
+        ) || level == Level::Swapped
     };
     let named = |level: Level| same(level) || level == Level::Other;
     let agrees = |field: &MatchedField| match field {
@@ -109,10 +111,8 @@ impl Finding {
 
     /// The answer of a register: of a child who matches, of children who may, or of none that may be told.
     pub fn of(look: &Look, asked: &[MatchedField]) -> Self {
-        let met = |candidate: &FoundCandidate| Met {
-            child: candidate.id(),
-            fields: fields_of(candidate, asked),
-        };
+        let met =
+            |candidate: &FoundCandidate| Met { child: candidate.id(), fields: fields_of(candidate, asked) };
         let possible = look.open.candidates.iter().filter(|candidate| candidate.possible);
         let (outcome, count) = match look.open.decision {
             Decision::Match => (AnswerOutcome::Known, 1),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cme_spec::codes::AnswerOutcome;
-use cme_spec::directory::Archive;
+use cme_spec::directory::{Archive, Directory};
 use cme_spec::envelope::{Envelope, Signed};
 use cme_spec::problem::{Problem, ProblemType};
 use cme_spec::query::Answer;
@@ -28,8 +28,10 @@ pub(super) struct Prepared {
     archive: Arc<Archive>,
     asked: Arc<Asked>,
     finding: Finding,
-    /// The query follows a standing one: what matches waits for a person.
+    /// The query follows another: what matches waits for a person.
     renewal: bool,
+    /// The newest change of the register that was looked at; none if it was not.
+    sequence: Option<i64>,
     answer: Envelope<Answer>,
     operator: String,
 }
@@ -42,7 +44,7 @@ impl Prepared {
         desk: &Desk<'_>,
         hosted: &Hosted,
         asked: Arc<Asked>,
-        finding: Finding,
+        (finding, sequence): (Finding, Option<i64>),
         renewal: bool,
     ) -> Result<Self, Problem> {
         let unavailable = || Problem::new(ProblemType::Unavailable);
@@ -69,20 +71,28 @@ impl Prepared {
         };
         let answer = Envelope::sign(answer, &hosted.signing);
         let (node, archive) = (desk.node.clone(), desk.node.archive());
-        Ok(Self { node, archive, asked, finding, renewal: waits, answer, operator })
+        Ok(Self { node, archive, asked, finding, renewal: waits, sequence, answer, operator })
     }
 
     /// The job: answers, unless the query was answered meanwhile, or others that came with it use up what may be asked.
     /// Answer, matches, record and word to officers are committed together.
     ///
-    /// Implements: QRY-026, QRY-028, QRY-029, STQ-004
-    pub(super) fn commit(&self, tx: &mut dyn Tx) -> Result<Reply, StoreError> {
+    /// None, and nothing has changed, when the query is to stand and the register was compared with those that stand up to
+    /// a later change than was looked at: nobody would compare it with what came between.
+    ///
+    /// Implements: QRY-026, QRY-028, QRY-029, STQ-004, STQ-006
+    pub(super) fn commit(&self, tx: &mut dyn Tx) -> Result<Option<Reply>, StoreError> {
         let Asked { key, query, now, .. } = self.asked.as_ref();
         if let Some(reply) = put_before(tx, key, query.header_digest())? {
-            return Ok(reply);
+            return Ok(Some(reply));
         }
         if let Some(seconds) = quota::exceeded(tx, &self.node.config().queries, &self.asked)? {
-            return Ok(Reply::Later(Problem::new(ProblemType::QuotaExceeded), seconds));
+            return Ok(Some(Reply::Later(Problem::new(ProblemType::QuotaExceeded), seconds)));
+        }
+        if let Some(sequence) = self.sequence.filter(|_| query.header().standing_until.is_some())
+            && queries::followed(tx, key.hosted)?.is_some_and(|(followed, _)| followed > sequence)
+        {
+            return Ok(None);
         }
         let answer = self.answer.content();
         let kept = queries::may_keep(query.header(), std::slice::from_ref(answer));
@@ -95,46 +105,38 @@ impl Prepared {
                 queries::move_matches(tx, &earlier, key.query)?;
             }
             queries::end_standing(tx, &earlier, key.query)?;
+            queries::end_matches(tx, &earlier)?;
         }
-        for met in &self.finding.met {
-            self.keep(tx, met, false, kept)?;
-        }
-        for met in &self.finding.shielded {
-            self.keep(tx, met, true, kept)?;
-        }
+        let open = self.meet(tx, &self.finding.met, false, kept)?;
+        let shielded = self.meet(tx, &self.finding.shielded, true, kept)?;
         record_first(tx, &self.asked, &self.operator, answer)?;
-        self.tell(tx)?;
-        Ok(Reply::Answers(vec![self.answer.clone()], false))
+        self.tell(tx, open, shielded)?;
+        Ok(Some(Reply::Answers(vec![self.answer.clone()], false)))
     }
 
-    /// Keeps a match by the child's number, and tells an officer when this authority makes it many that ask for the
-    /// child. Implements: QRY-027
-    fn keep(&self, tx: &mut dyn Tx, met: &Met, shielded: bool, kept: bool) -> Result<(), StoreError> {
+    /// Keeps matches by the children's numbers; whether one is new.
+    fn meet(&self, tx: &mut dyn Tx, all: &[Met], shielded: bool, kept: bool) -> Result<bool, StoreError> {
         let Asked { key, now, .. } = self.asked.as_ref();
-        let mut authors = queries::authors_of(tx, key.hosted, met.child, now.plus_seconds(-COUNTED_SECONDS))?;
-        let fields = if kept { met.fields.clone() } else { Vec::new() };
-        let state = if self.renewal { MatchState::Waiting } else { MatchState::Told };
-        queries::keep_match(tx, key, &Match { child: met.child, met_at: *now, shielded, fields, state })?;
-        if authors.insert(key.author) && authors.len() >= AUTHORITIES_MANY {
-            let authorities = authors.len();
-            let matter = if shielded {
-                Matter::ShieldedAskedByMany { authorities }
-            } else {
-                Matter::AskedByMany { authorities }
-            };
-            self.alert(tx, &matter)?;
+        let waits = self.renewal && kept;
+        let mut new = false;
+        for met in all {
+            let fields = if kept { met.fields.clone() } else { Vec::new() };
+            let state = if waits { MatchState::Waiting } else { MatchState::Told };
+            let met = Match { child: met.child, met_at: *now, shielded, fields, state };
+            many(tx, (&self.node, self.directory()?), key, &met)?;
+            new |= queries::keep_match(tx, key, &met)?;
         }
-        Ok(())
+        Ok(new)
     }
 
     /// Implements: QRY-011, QRY-024, STQ-007, STQ-009
-    fn tell(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        if !self.finding.met.is_empty() && self.renewal {
+    fn tell(&self, tx: &mut dyn Tx, open: bool, shielded: bool) -> Result<(), StoreError> {
+        if open && self.renewal {
             self.alert(tx, &Matter::StandingMatch)?;
         } else if self.answer.content().outcome == AnswerOutcome::Possible {
             self.alert(tx, &Matter::PossibleMatch)?;
         }
-        if !self.finding.shielded.is_empty() {
+        if shielded {
             let purpose = self.asked.query.header().purpose;
             self.alert(tx, &Matter::ShieldedMatch { purpose })?;
         }
@@ -143,8 +145,35 @@ impl Prepared {
 
     fn alert(&self, tx: &mut dyn Tx, matter: &Matter) -> Result<(), StoreError> {
         let Asked { key, now, .. } = self.asked.as_ref();
-        let directory = self.archive.newest().map(Signed::content);
-        let directory = directory.ok_or(StoreError::Corrupt("no directory issue"))?;
-        Alert::of(&self.node, directory, key, matter, *now)?.queue(tx, *now).map(|_| ())
+        Alert::of(&self.node, self.directory()?, key, matter, *now)?.queue(tx, *now).map(|_| ())
     }
+
+    fn directory(&self) -> Result<&Directory, StoreError> {
+        let newest = self.archive.newest().map(Signed::content);
+        newest.ok_or(StoreError::Corrupt("no directory issue"))
+    }
+}
+
+/// Tells an officer when this authority makes it many that ask for one child; before the match is kept.
+///
+/// Implements: QRY-027
+pub(super) fn many(
+    tx: &mut dyn Tx,
+    (node, directory): (&Node, &Directory),
+    key: &QueryKey,
+    met: &Match,
+) -> Result<(), StoreError> {
+    let since = met.met_at.plus_seconds(-COUNTED_SECONDS);
+    let mut authors = queries::authors_of(tx, key.hosted, met.child, since)?;
+    let new = authors.insert(key.author);
+    let authorities = authors.len();
+    if !new || authorities < AUTHORITIES_MANY {
+        return Ok(());
+    }
+    let matter = if met.shielded {
+        Matter::ShieldedAskedByMany { authorities }
+    } else {
+        Matter::AskedByMany { authorities }
+    };
+    Alert::of(node, directory, key, &matter, met.met_at)?.queue(tx, met.met_at).map(|_| ())
 }

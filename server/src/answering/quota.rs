@@ -12,11 +12,7 @@ const COUNTED_SECONDS: i64 = 86_400;
 
 /// The seconds until the next query is answered, when as many were within a day as may be. Offers of the authority
 /// count, as they ask the same. Implements: QRY-026
-pub(super) fn exceeded(
-    tx: &mut dyn Tx,
-    limits: &Queries,
-    asked: &Asked,
-) -> Result<Option<u64>, StoreError> {
+pub(super) fn exceeded(tx: &mut dyn Tx, limits: &Queries, asked: &Asked) -> Result<Option<u64>, StoreError> {
     let (hosted, author, officer) = (asked.key.hosted, asked.key.author, &asked.body.officer.id);
     let since = asked.now.plus_seconds(-COUNTED_SECONDS);
     let of_authority = asked_since(tx, hosted, author, since, limits.per_authority_day)?;

@@ -91,13 +91,8 @@ pub fn record_later(
         "outcome": answer.outcome,
         "decidedBy": decided.by,
     });
-    let counted = Counted {
-        at: decided.at,
-        author: key.author,
-        officer,
-        query: key.query,
-        number: answer.number,
-    };
+    let counted =
+        Counted { at: decided.at, author: key.author, officer, query: key.query, number: answer.number };
     add(tx, key.hosted, &counted, said)
 }
 

@@ -37,7 +37,8 @@ pub(super) struct Verify {
 }
 
 fn noted(text: &str) -> Result<(i64, Digest), String> {
-    let parts = text.split_once(':').and_then(|(place, digest)| Some((place.parse().ok()?, digest.parse().ok()?)));
+    let parts =
+        text.split_once(':').and_then(|(place, digest)| Some((place.parse().ok()?, digest.parse().ok()?)));
     parts.filter(|(place, _)| *place > 0).ok_or_else(|| "not NUMBER:DIGEST".to_owned())
 }
 

@@ -77,7 +77,11 @@ async fn look_at_clocks(node: &Node, code: AuthorityCode) -> Result<u64, StoreEr
 }
 
 fn of_clock(key: LedgerKey, due: &Due) -> Occasion {
-    Occasion { subject: Subject::Ledger(key), matter: due.clock.code().to_owned(), detail: due.due_on.to_string() }
+    Occasion {
+        subject: Subject::Ledger(key),
+        matter: due.clock.code().to_owned(),
+        detail: due.due_on.to_string(),
+    }
 }
 
 /// When word of a clock that is still out is sent again.

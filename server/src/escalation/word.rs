@@ -1,7 +1,7 @@
 //! What is told: a small document without personal data, and the same for people to read.
 
-use cme_spec::directory::Directory;
 use cme_spec::codes::QueryPurpose;
+use cme_spec::directory::Directory;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant, QueryId, TransferId};
 use cme_spec::ledger::due::Clock;
@@ -297,7 +297,9 @@ impl Word {
             | Matter::ShieldedMatch { .. }
             | Matter::ShieldedStandingMatch
             | Matter::ShieldedAskedByMany { .. } => "The asking authority is not told of this message.",
-            _ => "This message changes nothing: the transfer stands where it stood, and so does who is responsible.",
+            _ => {
+                "This message changes nothing: the transfer stands where it stood, and so does who is responsible."
+            }
         }
     }
 

@@ -62,7 +62,11 @@ impl Say {
 pub(super) fn check_role(node: &Node, officer: &OfficerId) -> Result<(), OfficeError> {
     let role = node.config().queries.restricted_officer.as_ref();
     let role = role.filter(|role| !role.ids.is_empty()).ok_or(OfficeError::NoRestrictedOfficer)?;
-    if role.ids.contains(officer) { Ok(()) } else { Err(OfficeError::NotRestrictedOfficer(role.name.clone())) }
+    if role.ids.contains(officer) {
+        Ok(())
+    } else {
+        Err(OfficeError::NotRestrictedOfficer(role.name.clone()))
+    }
 }
 
 /// The query, of the authority that asks if it is named.
@@ -108,16 +112,12 @@ struct Saying<'a> {
 }
 
 impl Saying<'_> {
-    fn run(
-        &self,
-        tx: &mut dyn Tx,
-        say: Say,
-        before: usize,
-    ) -> Result<Result<(), OfficeError>, StoreError> {
+    fn run(&self, tx: &mut dyn Tx, say: Say, before: usize) -> Result<Result<(), OfficeError>, StoreError> {
         let held = &self.held;
         let last = held.answers.last().map(Envelope::content);
         // In an earlier run of this job, whose commit took effect and was told as failed.
-        let done = last.is_some_and(|last| last.outcome == say.outcome() && last.answered_at == self.said_at());
+        let done =
+            last.is_some_and(|last| last.outcome == say.outcome() && last.answered_at == self.said_at());
         match held.answers.len() {
             count if count == before => {}
             count if count == before + 1 && done => return Ok(Ok(())),
@@ -153,13 +153,10 @@ impl Saying<'_> {
     }
 
     /// The match that is told, where one is: among those that others may learn of.
-    fn released(
-        &self,
-        tx: &mut dyn Tx,
-        say: Say,
-    ) -> Result<Result<Option<Match>, OfficeError>, StoreError> {
+    fn released(&self, tx: &mut dyn Tx, say: Say) -> Result<Result<Option<Match>, OfficeError>, StoreError> {
         let (key, query) = (&self.held.key, self.asker.query);
-        let stands = self.held.answers.last().map(|last| last.content().outcome) == Some(AnswerOutcome::NotKnown);
+        let stands =
+            self.held.answers.last().map(|last| last.content().outcome) == Some(AnswerOutcome::NotKnown);
         let wanted = match say {
             Say::Known(wanted) => wanted,
             Say::Referred(_) | Say::NotKnown if !stands => return Ok(Ok(None)),
@@ -174,7 +171,7 @@ impl Saying<'_> {
             shielded |= !met.shielded && bearer.as_ref().is_some_and(|bearer| bearer.shielded);
             let usable = !met.fields.is_empty() && (!stands || met.state == MatchState::Waiting);
             let fits = usable && wanted.is_none_or(|wanted| wanted == met.child);
-            open.extend(bearer.filter(|bearer| fits && !bearer.shielded).map(|_| met));
+            open.extend(bearer.filter(|bearer| fits && !bearer.shielded && !met.shielded).map(|_| met));
         }
         if shielded && !self.asker.restricted && matches!(say, Say::Known(_)) {
             // Said without a word of the reason: the match is another officer's to judge.
@@ -272,7 +269,7 @@ pub async fn keep_silent(
 /// Whether a match is for an officer for restricted children alone: the child was shielded when they met, or is now.
 fn is_hidden(tx: &mut dyn Tx, hosted: AuthorityCode, met: &Match) -> Result<bool, StoreError> {
     let bearer = bearers(tx, hosted, &[met.child])?.pop();
-    Ok(bearer.map_or(met.shielded, |bearer| bearer.shielded))
+    Ok(met.shielded || bearer.is_some_and(|bearer| bearer.shielded))
 }
 
 /// What was refused for good about a query's answers is sent again: whatever stood in its way is mended.

@@ -18,8 +18,11 @@ const LOOKS: usize = 3;
 pub struct Look {
     /// The answer among the children who are not shielded.
     pub open: Found,
-    /// Shielded children who may be the one: a person is told, and the asking authority is not.
+    /// Shielded children who may be the one, and those who may be the same child as one of them: a person is told, and
+    /// the asking authority is not.
     pub shielded: Vec<super::FoundCandidate>,
+    /// The newest change that the register has.
+    pub sequence: i64,
 }
 
 impl LiveRegister {
@@ -41,6 +44,7 @@ impl LiveRegister {
     }
 
     async fn look_once(&self, hosted: AuthorityCode, query: &Child) -> Result<Option<Look>, FindError> {
+        let Some(sequence) = self.sequence(hosted) else { return Err(FindError::NotReady) };
         let (mut left_out, mut shielded) = (BTreeSet::new(), Vec::new());
         let mut open = None;
         let mut looks = 0;
@@ -48,12 +52,13 @@ impl LiveRegister {
             looks += 1;
             let Some(found) = self.found(hosted, query, left_out.clone()).await? else { return Ok(None) };
             let hidden = self.hidden(hosted, &found).await?;
-            shielded.extend(found.shielded().cloned());
+            let met = found.candidates.iter().filter(|met| met.possible && hidden.contains(&met.id()));
+            shielded.extend(met.cloned());
             // Nobody is left out twice, so this ends.
             open = hidden.is_empty().then_some(found);
             left_out.extend(hidden);
         }
-        Ok(open.map(|open| Look { open, shielded }))
+        Ok(open.map(|open| Look { open, shielded, sequence }))
     }
 
     /// The likeliest children but for these; none when one of them is known no more.
@@ -81,7 +86,8 @@ impl LiveRegister {
         let index = slot.index.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(index) = index.as_ref() else { return Ok(hidden) };
         let others = found.candidates.iter().map(super::FoundCandidate::id);
-        let twice = others.filter(|other| known.iter().any(|(_, child)| index.register.may_be_one(child, *other)));
+        let twice =
+            others.filter(|other| known.iter().any(|(_, child)| index.register.may_be_one(child, *other)));
         hidden.extend(twice.collect::<Vec<_>>());
         Ok(hidden)
     }

@@ -99,7 +99,8 @@ pub fn after(
     place: i64,
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
-    const SQL: &str = "SELECT place, record, digest FROM audit WHERE hosted = ?1 AND place > ?2 ORDER BY place LIMIT ?3";
+    const SQL: &str =
+        "SELECT place, record, digest FROM audit WHERE hosted = ?1 AND place > ?2 ORDER BY place LIMIT ?3";
     let values = [hosted.as_ref().into(), place.into(), i64::from(limit).into()];
     tx.rows(SQL, &values)?.iter().map(held).collect()
 }

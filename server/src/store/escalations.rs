@@ -29,8 +29,7 @@ pub mod matters {
     /// Several authorities ask about one shielded child.
     pub const SHIELDED_MANY: &str = "shielded-asked-by-many";
     /// All of them.
-    pub(super) const ALL: [&str; 6] =
-        [POSSIBLE, STANDING, MANY, SHIELDED, SHIELDED_STANDING, SHIELDED_MANY];
+    pub(super) const ALL: [&str; 6] = [POSSIBLE, STANDING, MANY, SHIELDED, SHIELDED_STANDING, SHIELDED_MANY];
 }
 
 /// What an occasion is about.
@@ -103,7 +102,8 @@ fn occasion(row: &Row, from: usize) -> Result<Occasion, StoreError> {
 impl Occasion {
     /// Whether only an officer for restricted children may learn of it.
     pub fn is_restricted(&self) -> bool {
-        [matters::SHIELDED, matters::SHIELDED_STANDING, matters::SHIELDED_MANY].contains(&self.matter.as_str())
+        [matters::SHIELDED, matters::SHIELDED_STANDING, matters::SHIELDED_MANY]
+            .contains(&self.matter.as_str())
     }
 
     fn values(&self) -> [Value; 5] {

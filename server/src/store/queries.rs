@@ -15,7 +15,8 @@ use cme_spec::receipt::Stored;
 
 pub use self::limits::{asked_since, forget_offers, note_offer, officer_asked_since};
 pub use self::matches::{
-    Match, MatchState, authors_of, end_matches, forget_matches, keep_match, matches, move_matches, settle,
+    Match, MatchState, authors_of, bring_match, end_matches, forget_matches, keep_match, matches,
+    move_matches, settle,
 };
 use super::{Row, StoreError, Tx, Value};
 
@@ -201,9 +202,8 @@ pub fn standing(
         "WHERE hosted = ?1 AND standing_until > ?2 AND body IS NOT NULL \
          AND (counterparty > ?3 OR (counterparty = ?3 AND query > ?4)) ORDER BY counterparty, query LIMIT ?5"
     );
-    let (author, query) = after.map_or_else(Default::default, |(author, query)| {
-        (author.as_ref().to_owned(), query.to_string())
-    });
+    let (author, query) = after
+        .map_or_else(Default::default, |(author, query)| (author.as_ref().to_owned(), query.to_string()));
     let values = [
         hosted.as_ref().into(),
         now.milliseconds().into(),
@@ -292,9 +292,7 @@ pub fn answers(
 ) -> Result<Vec<(Envelope<Answer>, Option<Envelope<Stored>>)>, StoreError> {
     const SQL: &str = "SELECT document, stored FROM answer \
                        WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 ORDER BY number";
-    let read = |row: &Row| {
-        Ok((document(row.text(0)?)?, row.optional_text(1)?.map(document).transpose()?))
-    };
+    let read = |row: &Row| Ok((document(row.text(0)?)?, row.optional_text(1)?.map(document).transpose()?));
     tx.rows(SQL, &key.values())?.iter().map(read).collect()
 }
 

@@ -112,7 +112,8 @@ pub(crate) fn put(wire: &Wire, query: &Query) -> Answer {
 }
 
 pub(crate) fn put_json(wire: &Wire, id: &str, json: &Json) -> Answer {
-    let request = wire.request("PUT", &format!("/v1/queries/{id}")).header("content-type", "application/json");
+    let request =
+        wire.request("PUT", &format!("/v1/queries/{id}")).header("content-type", "application/json");
     wire.send(request.body(json.canonical_bytes())).unwrap()
 }
 

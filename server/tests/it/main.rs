@@ -13,6 +13,7 @@ mod backup_on_postgres;
 mod crash;
 mod escalation;
 mod escalation_channels;
+mod later_answers;
 mod leases;
 mod notices;
 mod office;
@@ -28,7 +29,9 @@ mod refused_references;
 mod register;
 #[cfg(feature = "postgres-tests")]
 mod several;
+mod shielded;
 mod support;
 mod suspended;
+mod taker;
 mod told;
 mod wire;

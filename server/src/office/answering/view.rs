@@ -201,21 +201,12 @@ pub async fn show_query(node: &Node, asker: Asker) -> Result<QueryDetails, Offic
             received_at: stored.map(|stored| stored.content().received_at),
         });
         let body = held.body.as_ref().map_or(Value::Null, |body| body.value().clone());
-        Ok(Ok(QueryDetails {
-            view: view(tx, &job_node, &held, &letters)?,
-            answers: answers.collect(),
-            body,
-        }))
+        Ok(Ok(QueryDetails { view: view(tx, &job_node, &held, &letters)?, answers: answers.collect(), body }))
     });
     read.await?
 }
 
-fn view(
-    tx: &mut dyn Tx,
-    node: &Node,
-    held: &Held,
-    letters: &[Dispatch],
-) -> Result<QueryView, StoreError> {
+fn view(tx: &mut dyn Tx, node: &Node, held: &Held, letters: &[Dispatch]) -> Result<QueryView, StoreError> {
     let id = held.key.query.to_string();
     let mut of_query = letters.iter().filter(|letter| {
         letter.key.task == Task::Answer && letter.key.counterparty == held.key.author && letter.key.id == id

@@ -8,7 +8,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{Instant, QueryId};
 
 use super::{BROKEN, QueryKey, instant};
-use crate::store::{Row, StoreError, Tx};
+use crate::store::{Row, StoreError, Tx, Value};
 
 /// What became of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +80,31 @@ pub fn keep_match(tx: &mut dyn Tx, key: &QueryKey, met: &Match) -> Result<bool, 
     const SQL: &str = "INSERT INTO query_match (hosted, counterparty, query, child, met_at, shielded, fields, state) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
                        ON CONFLICT (hosted, counterparty, query, child) DO NOTHING";
+    Ok(tx.exec(SQL, &values(key, met)?)? == 1)
+}
+
+/// The same; a child whom the query has met before is met anew when it agrees in other fields, or is shielded no longer,
+/// or from now on.
+pub fn bring_match(tx: &mut dyn Tx, key: &QueryKey, met: &Match) -> Result<bool, StoreError> {
+    const SQL: &str = "INSERT INTO query_match (hosted, counterparty, query, child, met_at, shielded, fields, state) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                       ON CONFLICT (hosted, counterparty, query, child) DO UPDATE SET met_at = excluded.met_at, \
+                       shielded = excluded.shielded, fields = excluded.fields, state = excluded.state \
+                       WHERE query_match.shielded <> excluded.shielded \
+                       OR COALESCE(query_match.fields, '') <> COALESCE(excluded.fields, '')";
+    Ok(tx.exec(SQL, &values(key, met)?)? == 1)
+}
+
+fn values(key: &QueryKey, met: &Match) -> Result<Vec<Value>, StoreError> {
     let fields: Vec<&str> = met.fields.iter().map(|field| field.code()).collect();
     let written = serde_json::to_string(&fields).map_err(|_| BROKEN)?;
-    let values = key.values_and([
+    Ok(key.values_and([
         number(met.child)?.into(),
         met.met_at.milliseconds().into(),
         i64::from(met.shielded).into(),
         (!fields.is_empty()).then_some(written).into(),
         met.state.code().into(),
-    ]);
-    Ok(tx.exec(SQL, &values)? == 1)
+    ]))
 }
 
 /// The children that a query met, in the order in which it met them.
@@ -139,7 +154,8 @@ pub fn authors_of(
     child: ChildId,
     since: Instant,
 ) -> Result<BTreeSet<AuthorityCode>, StoreError> {
-    const SQL: &str = "SELECT DISTINCT counterparty FROM query_match WHERE hosted = ?1 AND child = ?2 AND met_at > ?3";
+    const SQL: &str =
+        "SELECT DISTINCT counterparty FROM query_match WHERE hosted = ?1 AND child = ?2 AND met_at > ?3";
     let values = [hosted.as_ref().into(), number(child)?.into(), since.milliseconds().into()];
     tx.rows(SQL, &values)?.iter().map(|row: &Row| row.parsed(0)).collect()
 }

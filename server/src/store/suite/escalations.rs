@@ -14,7 +14,11 @@ use crate::store::{Store, ledgers, officers};
 const CHANNEL: &str = "webhook";
 
 fn occasion(number: u64) -> Occasion {
-    Occasion { subject: Subject::Ledger(key(number)), matter: "decide".to_owned(), detail: "2026-12-01".to_owned() }
+    Occasion {
+        subject: Subject::Ledger(key(number)),
+        matter: "decide".to_owned(),
+        detail: "2026-12-01".to_owned(),
+    }
 }
 
 fn at(minute: i64) -> Instant {
@@ -196,11 +200,8 @@ pub(crate) async fn events_are_found_until_they_are_told(fixture: &impl Fixture)
         let found = untold().await.unwrap();
         assert_eq!(found.len(), 1, "{event:?}");
         assert_eq!((found[0].key, &found[0].detail, found[0].what.as_str()), (key(ledger), &detail, what));
-        let occasion = Occasion {
-            subject: Subject::Ledger(key(ledger)),
-            matter: event.code().to_owned(),
-            detail,
-        };
+        let occasion =
+            Occasion { subject: Subject::Ledger(key(ledger)), matter: event.code().to_owned(), detail };
         store.write(move |tx| escalations::tell(tx, &occasion, None, &[], at(0))).await.unwrap();
         assert_eq!(untold().await.unwrap(), [], "{event:?}");
     }

@@ -34,7 +34,8 @@ fn answer(query: &Query, number: u64, outcome: O, at: &str) -> Envelope<Answer> 
 
 /// Puts a query with these answers; the body is kept as the first lets it.
 async fn put(store: &Store, query: &Query, answers: &[(O, &'static str)]) {
-    let made: Vec<_> = (0..).zip(answers).map(|(number, (outcome, at))| answer(query, number, *outcome, at)).collect();
+    let made: Vec<_> =
+        (0..).zip(answers).map(|(number, (outcome, at))| answer(query, number, *outcome, at)).collect();
     let query = query.clone();
     let kept = store.write(move |tx| {
         let (key, header) = (key(&query), query.header());
@@ -87,7 +88,8 @@ pub(crate) async fn a_query_comes_back_with_its_answers(fixture: &impl Fixture) 
     let open = store.read(|tx| queries::unanswered(tx, code("330"), 10)).await.unwrap();
     assert_eq!(open.iter().map(|held| held.key).collect::<Vec<_>>(), [key(&first)]);
     let later = answer(&first, 1, O::Known, "2026-11-25T09:00:00Z");
-    let receipt = example::stored(StoredKind::Answer, &first.header().query.to_string(), later.digest(), "373");
+    let receipt =
+        example::stored(StoredKind::Answer, &first.header().query.to_string(), later.digest(), "373");
     let (query, stored) = (first.clone(), receipt.clone());
     let said = later.clone();
     let kept = store.write(move |tx| {
@@ -124,7 +126,11 @@ pub(crate) async fn a_body_is_gone_when_its_time_is_over(fixture: &impl Fixture)
     assert_eq!(erase(&store, "2026-12-10T09:00:00Z").await, 1);
     let ended = held(&store, &stands).await;
     assert_eq!((ended.body, ended.standing_until, ended.answers.len()), (None, None, 1));
-    assert_eq!(matches(&store, &stands).await, [(8, MatchState::Silent, 0)], "nothing waits, nothing says what agreed");
+    assert_eq!(
+        matches(&store, &stands).await,
+        [(8, MatchState::Silent, 0)],
+        "nothing waits, nothing says what agreed"
+    );
     assert_eq!(erase(&store, "2026-12-24T08:59:59Z").await, 0);
     assert_eq!(erase(&store, "2026-12-24T09:00:00Z").await, 1, "30 days after the last answer");
     assert!(held(&store, &known).await.body.is_none());
@@ -189,7 +195,8 @@ pub(crate) async fn who_asked_lately_is_counted_and_offers_with_it(fixture: &imp
     let asked = |since: i64, limit: u32| {
         let store = store.clone();
         async move {
-            let asked = store.read(move |tx| queries::asked_since(tx, code("330"), code("373"), at(since), limit));
+            let asked =
+                store.read(move |tx| queries::asked_since(tx, code("330"), code("373"), at(since), limit));
             asked.await.unwrap()
         }
     };
