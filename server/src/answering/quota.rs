@@ -4,7 +4,7 @@ use cme_spec::instant::Instant;
 
 use super::Asked;
 use crate::config::Queries;
-use crate::store::queries::{asked_since, officer_asked_since};
+use crate::store::queries::{asked_since, count_asked_since, officer_asked_since};
 use crate::store::{StoreError, Tx};
 
 /// The time in which queries are counted: 24 hours.
@@ -15,12 +15,11 @@ const COUNTED_SECONDS: i64 = 86_400;
 pub(super) fn exceeded(tx: &mut dyn Tx, limits: &Queries, asked: &Asked) -> Result<Option<u64>, StoreError> {
     let (hosted, author, officer) = (asked.key.hosted, asked.key.author, &asked.body.officer.id);
     let since = asked.now.plus_seconds(-COUNTED_SECONDS);
-    let of_authority = asked_since(tx, hosted, author, since, limits.per_authority_day)?;
+    let limit = limits.per_authority_day;
+    let full = count_asked_since(tx, hosted, author, since)? >= limit;
+    let of_authority = if full { asked_since(tx, hosted, author, since, limit)? } else { Vec::new() };
     let of_officer = officer_asked_since(tx, (hosted, author), officer, since, limits.per_officer_day)?;
-    let waits = [
-        wait(&of_authority, limits.per_authority_day, asked.now),
-        wait(&of_officer, limits.per_officer_day, asked.now),
-    ];
+    let waits = [wait(&of_authority, limit, asked.now), wait(&of_officer, limits.per_officer_day, asked.now)];
     Ok(waits.into_iter().flatten().max())
 }
 

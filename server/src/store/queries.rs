@@ -13,7 +13,7 @@ use cme_spec::instant::{Instant, QueryId};
 use cme_spec::query::{Answer, Keeping, Query, QueryBody, QueryHeader, keeping, stands_until};
 use cme_spec::receipt::Stored;
 
-pub use self::limits::{asked_since, forget_offers, note_offer, officer_asked_since};
+pub use self::limits::{asked_since, count_asked_since, forget_offers, note_offer, officer_asked_since};
 pub use self::matches::{
     Match, MatchState, authors_of, bring_match, end_matches, forget_matches, keep_match, matches,
     move_matches, settle,

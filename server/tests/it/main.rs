@@ -5,6 +5,7 @@
     reason = "a test that can't go on says why by panicking"
 )]
 
+mod answer_times;
 mod answers;
 mod asked;
 mod backup;

@@ -32,6 +32,22 @@ pub fn forget_offers(tx: &mut dyn Tx, then: Instant) -> Result<u64, StoreError> 
     tx.exec("DELETE FROM offer_arrival WHERE arrived_at < ?1", &[then.milliseconds().into()])
 }
 
+/// How often an authority asked after `since`, offers counted.
+pub fn count_asked_since(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    author: AuthorityCode,
+    since: Instant,
+) -> Result<u32, StoreError> {
+    const SQL: &str = "SELECT (SELECT COUNT(*) FROM audit WHERE hosted = ?1 AND counterparty = ?2 \
+                       AND recorded_at > ?3 AND number = 0) + (SELECT COUNT(*) FROM offer_arrival WHERE hosted = ?1 \
+                       AND counterparty = ?2 AND arrived_at > ?3)";
+    let values = [hosted.as_ref().into(), author.as_ref().into(), since.milliseconds().into()];
+    let rows = tx.rows(SQL, &values)?;
+    let count = rows.first().ok_or(StoreError::Corrupt("no count"))?.integer(0)?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// When an authority asked after `since`, offers counted: the newest `limit` times, the newest first.
 pub fn asked_since(
     tx: &mut dyn Tx,

@@ -203,6 +203,9 @@ pub(crate) async fn who_asked_lately_is_counted_and_offers_with_it(fixture: &imp
     assert_eq!(asked(-1, 10).await, [4, 3, 2, 1, 0].map(at), "an offer counts once");
     assert_eq!(asked(1, 2).await, [at(4), at(3)], "the newest");
     assert_eq!(asked(4, 10).await, [], "what is as old as that is over");
+    let count =
+        |since| store.read(move |tx| queries::count_asked_since(tx, code("330"), code("373"), at(since)));
+    assert_eq!((count(-1).await, count(2).await), (Ok(5), Ok(2)));
     let of_officer = store.read(move |tx| {
         let officer = "a".parse().unwrap();
         queries::officer_asked_since(tx, (code("330"), code("373")), &officer, at(-1), 10)
