@@ -19,7 +19,7 @@ pub fn child_of(subject: &Subject) -> Child {
         sex: match subject.sex {
             Sex::Female => Some(KnownSex::Female),
             Sex::Male => Some(KnownSex::Male),
-            _ => None,
+            Sex::Unknown => None,
         },
         upn: upns.next(),
         former_upns: upns.collect(),

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::queries;
 
 /// How often it is looked whether there is anything to erase.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// Bodies that are erased in one transaction.
 const BODIES_AT_ONCE: u32 = 200;
 /// Seconds for which an offer counts as a query of its author.

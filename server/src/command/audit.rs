@@ -57,13 +57,12 @@ impl AuditCommand {
 
 impl Verify {
     async fn run(&self, config: &Path) -> Result<(), CommandError> {
-        let chain = match &self.file {
-            Some(path) => self.of_file(path)?,
-            None => {
-                let node = open(config).await?;
-                let authority = office::officers_authority(&node, self.by.authority)?;
-                follow(&node, authority, |_, chain| self.compare(chain)).await?
-            }
+        let chain = if let Some(path) = &self.file {
+            self.of_file(path)?
+        } else {
+            let node = open(config).await?;
+            let authority = office::officers_authority(&node, self.by.authority)?;
+            follow(&node, authority, |_, chain| self.compare(chain)).await?
         };
         let (records, digest) = chain.head();
         if let Some((expected, _)) = self.expect.filter(|(expected, _)| *expected > records) {

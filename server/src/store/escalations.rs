@@ -87,7 +87,7 @@ pub struct Occasion {
     pub detail: String,
 }
 
-/// The occasion whose columns begin at `from`: hosted, counterparty, transfer, clock, due_on.
+/// The occasion whose columns begin at `from`: hosted, counterparty, transfer, clock, `due_on`.
 fn occasion(row: &Row, from: usize) -> Result<Occasion, StoreError> {
     let (hosted, peer) = (row.parsed(from)?, row.parsed(from + 1)?);
     let matter = row.text(from + 3)?.to_owned();

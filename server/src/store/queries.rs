@@ -260,9 +260,10 @@ pub fn keep_answer(
 ) -> Result<(), StoreError> {
     const ANSWER: &str = "INSERT INTO answer (hosted, counterparty, query, number, answered_at, document) \
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    const QUERY: &str = "UPDATE query SET last_outcome = ?4, body_until = ?5, standing_until = ?6, \
-                         body = CASE WHEN ?7 = 1 THEN body ELSE NULL END \
+    const QUERY: &str = "UPDATE query SET last_outcome = ?4, body_until = ?5, standing_until = ?6 \
                          WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3";
+    const BODY: &str = "UPDATE query SET body = NULL WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 \
+                        AND body IS NOT NULL";
     let said = answer.content();
     let number = i64::try_from(said.number).map_err(|_| BROKEN)?;
     let values = key.values_and([
@@ -280,16 +281,19 @@ pub fn keep_answer(
         said.outcome.code().into(),
         milliseconds(until),
         milliseconds(stands_until(header, &after)),
-        i64::from(may_keep(header, &after)).into(),
     ]);
-    tx.exec(QUERY, &values).map(|_| ())
+    tx.exec(QUERY, &values)?;
+    if !may_keep(header, &after) {
+        tx.exec(BODY, &key.values())?;
+    }
+    Ok(())
 }
 
+/// An answer, and the asking authority's storage receipt, if it is held.
+pub type Brought = (Envelope<Answer>, Option<Envelope<Stored>>);
+
 /// The answers of a query in order, each with the asking authority's storage receipt, if it is held.
-pub fn answers(
-    tx: &mut dyn Tx,
-    key: &QueryKey,
-) -> Result<Vec<(Envelope<Answer>, Option<Envelope<Stored>>)>, StoreError> {
+pub fn answers(tx: &mut dyn Tx, key: &QueryKey) -> Result<Vec<Brought>, StoreError> {
     const SQL: &str = "SELECT document, stored FROM answer \
                        WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 ORDER BY number";
     let read = |row: &Row| Ok((document(row.text(0)?)?, row.optional_text(1)?.map(document).transpose()?));

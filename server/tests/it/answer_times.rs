@@ -138,7 +138,7 @@ impl Court {
             dice ^= dice << 13;
             dice ^= dice >> 7;
             dice ^= dice << 17;
-            (dice >> 20) % 2 == 0
+            (dice >> 20).is_multiple_of(2)
         });
         let asked = stream::iter(kinds.collect::<Vec<_>>().into_iter().enumerate()).map(
             |(place, shielded)| async move {
@@ -170,8 +170,8 @@ impl Court {
 
 /// Names that share nothing with those of another number.
 fn spelt(number: u64, letters: &[u8]) -> String {
-    let letter =
-        |place: u32| char::from(letters[(number / 7_u64.pow(place) % letters.len() as u64) as usize]);
+    let number = usize::try_from(number).unwrap();
+    let letter = |place: u32| char::from(letters[number / 7_usize.pow(place) % letters.len()]);
     (0..4).map(letter).collect()
 }
 
@@ -187,6 +187,10 @@ fn born(child: u64) -> String {
     format!("2010-{:02}-{:02}", child % 12 + 1, child % 27 + 1)
 }
 
+fn real(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
 /// The greatest distance between the two empirical distributions.
 fn distance(one: &[Duration], other: &[Duration]) -> f64 {
     let sorted = |sample: &[Duration]| {
@@ -196,14 +200,14 @@ fn distance(one: &[Duration], other: &[Duration]) -> f64 {
     };
     let (one, other) = (sorted(one), sorted(other));
     let share = |sample: &[Duration], at: Duration| {
-        sample.partition_point(|time| *time <= at) as f64 / sample.len() as f64
+        real(sample.partition_point(|time| *time <= at)) / real(sample.len())
     };
     one.iter().chain(&other).map(|at| (share(&one, *at) - share(&other, *at)).abs()).fold(0.0, f64::max)
 }
 
 /// The distance that two samples of one distribution exceed with a probability of [`ALPHA`].
 fn critical(one: usize, other: usize) -> f64 {
-    let (one, other) = (one as f64, other as f64);
+    let (one, other) = (real(one), real(other));
     (-(ALPHA / 2.0).ln() / 2.0).sqrt() * ((one + other) / (one * other)).sqrt()
 }
 

@@ -122,6 +122,18 @@ pub(crate) async fn a_body_is_gone_when_its_time_is_over(fixture: &impl Fixture)
     assert!(meet(&store, &stands, 8, ARRIVED, MatchState::Silent).await);
     assert!(!meet(&store, &stands, 8, ARRIVED, MatchState::Waiting).await, "once for each child");
     assert_eq!(held(&store, &stands).await.standing_until, Some(instant("2026-12-10T09:00:00Z")));
+    let untidy = |at: &str, offers: &str, met: &str| {
+        let [at, offers, met] = [at, offers, met].map(instant);
+        store.read(move |tx| queries::is_untidy(tx, at, offers, met))
+    };
+    let early = "2026-11-23T09:00:00Z";
+    assert_eq!(untidy("2026-12-10T08:59:59Z", early, early).await, Ok(false));
+    assert_eq!(untidy("2026-12-10T09:00:00Z", early, early).await, Ok(true));
+    assert_eq!(
+        untidy("2026-12-10T08:59:59Z", early, "2026-12-09T09:00:00Z").await,
+        Ok(false),
+        "it still stands"
+    );
     assert_eq!(erase(&store, "2026-12-10T08:59:59Z").await, 0);
     assert_eq!(erase(&store, "2026-12-10T09:00:00Z").await, 1);
     let ended = held(&store, &stands).await;
@@ -131,6 +143,7 @@ pub(crate) async fn a_body_is_gone_when_its_time_is_over(fixture: &impl Fixture)
         [(8, MatchState::Silent, 0)],
         "nothing waits, nothing says what agreed"
     );
+    assert_eq!(untidy("2026-12-10T09:00:00Z", early, "2026-12-09T09:00:00Z").await, Ok(true));
     assert_eq!(erase(&store, "2026-12-24T08:59:59Z").await, 0);
     assert_eq!(erase(&store, "2026-12-24T09:00:00Z").await, 1, "30 days after the last answer");
     assert!(held(&store, &known).await.body.is_none());
@@ -225,6 +238,25 @@ pub(crate) async fn matches_are_counted_moved_and_forgotten(fixture: &impl Fixtu
         meet(&store, &old, child, ARRIVED, state).await;
     }
     meet(&store, &new, 2, "2026-11-25T09:00:00Z", MatchState::Waiting).await;
+    // Met anew where it agrees in something else, or is shielded now.
+    let bring = |query: &Query, child: u64, change: fn(&mut Match)| {
+        let (store, key) = (store.clone(), key(query));
+        let mut again = met(child, "2026-11-26T09:00:00Z", MatchState::Waiting);
+        change(&mut again);
+        async move { store.write(move |tx| queries::bring_match(tx, &key, &again)).await.unwrap() }
+    };
+    assert!(!bring(&new, 2, |_| {}).await);
+    assert!(bring(&new, 2, |met| met.shielded = true).await);
+    assert!(bring(&new, 2, |met| met.shielded = false).await);
+    let fewer = |met: &mut Match| met.fields.truncate(1);
+    assert!(bring(&new, 2, fewer).await && !bring(&new, 2, fewer).await);
+    assert!(bring(&new, 2, |_| {}).await);
+    let since = |at: &str| {
+        let at = instant(at);
+        store.read(move |tx| queries::with_match_since(tx, code("330"), at, 10))
+    };
+    assert_eq!(since("2026-11-25T09:00:00Z").await.unwrap().len(), 1);
+    assert_eq!(since("2026-11-23T09:00:00Z").await.unwrap().len(), 2);
     let authors = |since: &str| {
         let (store, since) = (store.clone(), instant(since));
         async move { store.read(move |tx| queries::authors_of(tx, code("330"), ChildId(1), since)).await.unwrap() }
