@@ -67,8 +67,15 @@ impl Alert {
         Ok(Self { occasion, tasks: tasks.collect::<Result<_, StoreError>>()? })
     }
 
-    /// Queues it, in the caller's transaction; nothing happens when it was told before.
+    /// Queues it, in the caller's transaction; nothing happens when it was told before. Of a shielded child not even the
+    /// log tells.
     pub fn queue(&self, tx: &mut dyn Tx, now: Instant) -> Result<bool, StoreError> {
-        escalations::tell(tx, &self.occasion, None, &self.tasks, now)
+        let new = escalations::tell(tx, &self.occasion, None, &self.tasks, now)?;
+        let (subject, matter) = (&self.occasion.subject, &self.occasion.matter);
+        if new && !self.occasion.is_restricted() {
+            tracing::warn!(query = %subject, matter, peer = %subject.peer(), authority = %subject.hosted(),
+                           "a person has to look");
+        }
+        Ok(new)
     }
 }

@@ -1,5 +1,10 @@
 //! What officers say after the first answer, and queries that stand.
 
+use cme_server::answering::tidy::tidy;
+use cme_server::clock::Clock;
+use cme_server::config::Config;
+use cme_server::node::Node;
+use cme_server::office::{self, Asker};
 use cme_spec::codes::AnswerOutcome as O;
 use cme_spec::example;
 use cme_spec::query::QueryHeader;
@@ -254,6 +259,53 @@ fn after_a_restore_the_whole_register_is_compared_again() {
     std::fs::write(world.party("330").home.join("incarnation"), "2\n").unwrap();
     world.party_mut("330").start();
     wait_for_matches(world.party("330"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_answers_nothing_and_erases_what_may_be_kept_no_longer() {
+    let asked = tokio::task::spawn_blocking(|| {
+        let mut world = world(&["373", "330"], "");
+        serve(&mut world);
+        let wire = world.wire("373", "330");
+        assert_eq!(outcome(&put(&wire, &query(&world, 1, family_only()))).0, "possible");
+        assert_eq!(outcome(&put(&wire, &query(&world, 2, crate::asked::amina()))).0, "known");
+        stands(&world, &wire, 3, newcomer("Ines"));
+        assert_eq!(world.party_mut("330").stop(), Some(0));
+        drop(wire);
+        world
+    });
+    let world = asked.await.unwrap();
+    let kept = |days: i64| {
+        let config = Config::load(&world.party("330").config()).unwrap();
+        let later = Clock::from_fn(move || crate::wire::now().plus_seconds(days * 86_400));
+        async move {
+            let node = Node::open(config, later).await.unwrap();
+            tidy(&node).await.unwrap();
+            let list = office::list_queries(&node, example::code("330")).await.unwrap();
+            let overdue: Vec<bool> = list.unanswered.iter().map(|view| view.overdue).collect();
+            let mut kept = Vec::new();
+            for number in 1..=3 {
+                let asker = Asker {
+                    by: example::code("330"),
+                    query: example::query_id(number),
+                    from: None,
+                    officer: "o-9".parse().unwrap(),
+                    restricted: false,
+                };
+                let details = office::show_query(&node, asker).await.unwrap();
+                assert_eq!(details.answers.len(), 1, "no answer follows because time has passed");
+                kept.push(!details.body.is_null());
+            }
+            (overdue, kept)
+        }
+    };
+    assert_eq!(kept(1).await, (vec![false], vec![true, true, true]));
+    assert_eq!(kept(12).await, (vec![true], vec![true, true, false]), "what stood for ten days is erased");
+    assert_eq!(
+        kept(31).await,
+        (vec![true], vec![true, false, false]),
+        "a person has still to look at the first"
+    );
 }
 
 #[test]
