@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod keeping;
+mod one_child;
 #[cfg(test)]
 mod tests;
 
