@@ -84,9 +84,10 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// Eight at a time, three rounds, for a person who watches.
+    /// Sixty-four at a time, three rounds, for a person who watches: many more than authorities that hang, as each
+    /// of those keeps a place for as long as a request may take.
     fn default() -> Self {
-        Self { in_flight_max: 8, rounds_max: 3, pause: Duration::from_secs(2) }
+        Self { in_flight_max: 64, rounds_max: 3, pause: Duration::from_secs(2) }
     }
 }
 

@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use crate::answering;
+use crate::asking;
 use crate::config::ConfigError;
 use crate::delivery;
 use crate::dispatch;
@@ -106,6 +107,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let letters = tokio::spawn(dispatch::run(node.clone(), stopped.clone()));
     let answered = tokio::spawn(answering::tidy::run(node.clone(), stopped.clone()));
     let standing = tokio::spawn(answering::standing::run(node.clone(), stopped.clone()));
+    let bodies = tokio::spawn(asking::run(node.clone(), stopped.clone()));
     let watcher = tokio::spawn(watch_directory(node.clone(), stopped.clone()));
     let escalations = tokio::spawn(escalation::run(node.clone(), channels, stopped.clone()));
     let registers = tokio::spawn(register::run(node.clone(), stopped.clone()));
@@ -126,6 +128,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
         letters,
         answered,
         standing,
+        bodies,
         watcher,
         escalations,
         registers,

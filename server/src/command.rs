@@ -11,6 +11,7 @@ mod ledger;
 mod notice;
 mod office;
 mod output;
+mod query;
 mod register;
 
 use std::path::PathBuf;

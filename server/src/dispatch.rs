@@ -2,23 +2,27 @@
 //! server processes, until its storage receipt is held or the peer's refusal is final.
 //!
 //! Entries of ledgers have a worker of their own, `delivery`: their order and what a peer's answer means for
-//! a ledger are no matter here.
+//! a ledger are no matter here. A thing that is done makes room for the next at once, and one peer has few under
+//! way at one time, so that peers that hang keep nobody else waiting.
 
 mod answers;
+mod queries;
 
 use std::time::Duration;
 
 use cme_client::{ClientError, PeerClient, RetryPolicy};
-use cme_spec::directory::{Directory, KeyStanding};
+use cme_spec::directory::KeyStanding;
 use cme_spec::envelope::Signed;
+use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{Instant, NoticeId};
-use cme_spec::notice::Notice;
 use cme_spec::problem::{NextStep, Problem};
 use cme_spec::receipt::Stored;
-use futures_util::future::join_all;
+use cme_spec::statement::{Statement, StatementHeader};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::node::{Hosted, Node};
+use crate::asking;
+use crate::node::Node;
 use crate::peers;
 use crate::store::dispatch::{self, Dispatch, DispatchKey, Task};
 use crate::store::notices::{self, NoticeKey};
@@ -26,8 +30,9 @@ use crate::store::{StoreError, Tx};
 
 /// How often the table is looked at for what has come, or whose time has come.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Things under way at one time.
-const IN_FLIGHT_MAX: u32 = 8;
+/// Things under way at one time: many more than peers that hang, as each may hold a place for as long as a request
+/// may take. Implements: QRY-015
+const IN_FLIGHT_MAX: usize = 64;
 /// How long a thing is a process's: longer than a request may take, with time to note what became of it.
 const LEASE: Duration = Duration::from_secs(45);
 /// Time that things under way get to finish when the server stops.
@@ -86,32 +91,36 @@ async fn finished(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn send_until(node: &Node, stop: &mut watch::Receiver<bool>) {
+    let mut under_way = JoinSet::new();
     while !*stop.borrow() {
-        let idle = match send_due(node).await {
-            Ok(count) => count == 0,
-            Err(error) => {
-                tracing::warn!(%error, "what is to be sent can't be read");
-                true
+        match claim(node, IN_FLIGHT_MAX - under_way.len()).await {
+            Ok(claimed) => {
+                for claimed in claimed {
+                    let node = node.clone();
+                    under_way.spawn(async move { attempt(&node, &claimed).await });
+                }
             }
-        };
-        if idle {
-            let _ = tokio::time::timeout(LOOK_EVERY, stop.changed()).await;
+            Err(error) => tracing::warn!(%error, "what is to be sent can't be read"),
+        }
+        tokio::select! {
+            Some(_) = under_way.join_next() => while under_way.try_join_next().is_some() {},
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = stop.changed() => {}
         }
     }
+    while under_way.join_next().await.is_some() {}
 }
 
-/// Takes what is due and makes one attempt at each; gives the number.
-async fn send_due(node: &Node) -> Result<usize, StoreError> {
+/// Takes what is due, as much of it as there is room for.
+async fn claim(node: &Node, room: usize) -> Result<Vec<Dispatch>, StoreError> {
     let now = node.now();
+    let room = u32::try_from(room).unwrap_or(u32::MAX);
     // A look that finds nothing doesn't keep the writer.
-    if node.store().read(move |tx| dispatch::due(tx, now, 1)).await?.is_empty() {
-        return Ok(0);
+    if room == 0 || node.store().read(move |tx| dispatch::due(tx, now, 1)).await?.is_empty() {
+        return Ok(Vec::new());
     }
     let (holder, until) = (node.holder(), after(now, LEASE));
-    let claimed =
-        node.store().write(move |tx| dispatch::claim(tx, now, IN_FLIGHT_MAX, holder, until)).await?;
-    join_all(claimed.iter().map(|claimed| attempt(node, claimed))).await;
-    Ok(claimed.len())
+    node.store().write(move |tx| dispatch::claim(tx, now, room, holder, until)).await
 }
 
 async fn attempt(node: &Node, claimed: &Dispatch) {
@@ -130,7 +139,12 @@ async fn bury(node: &Node, claimed: &Dispatch, what: String) -> Result<(), Store
     let (key, holder) = (claimed.key.clone(), node.holder());
     tracing::error!(id = %key.id, task = ?key.task, peer = %key.counterparty, failure = what,
                     "refused for good; an officer has to look");
-    node.store().write(move |tx| dispatch::bury(tx, &key, holder, &what)).await
+    let asked = (key.task == Task::Query).then(|| queries::name(&key)).flatten();
+    let buried = node.store().write(move |tx| {
+        dispatch::bury(tx, &key, holder, &what)?;
+        asked.map_or(Ok(()), |asked| asking::refused(tx, &asked))
+    });
+    buried.await
 }
 
 async fn postpone(
@@ -149,30 +163,34 @@ async fn postpone(
 }
 
 async fn send(node: &Node, key: &DispatchKey) -> Result<(), Failure> {
-    if key.task == Task::Answer {
-        return answers::put(node, key).await;
+    match key.task {
+        Task::Notice | Task::Acknowledgement => send_about_notice(node, key).await,
+        Task::Answer => answers::put(node, key).await,
+        Task::Query => queries::put(node, key).await,
+        Task::Withdrawal => queries::withdraw(node, key).await,
     }
+}
+
+async fn send_about_notice(node: &Node, key: &DispatchKey) -> Result<(), Failure> {
     let notice: NoticeId = key.id.parse().map_err(|_| Failure::later("the stored id can't be read"))?;
     let outgoing = key.task == Task::Notice;
     let name = NoticeKey { hosted: key.hosted, counterparty: key.counterparty, notice, outgoing };
     let Some(held) = node.store().read(move |tx| notices::find(tx, &name)).await? else {
         return finish(node, key, |_| Ok(())).await;
     };
-    match (key.task, held.acknowledgement) {
-        (Task::Notice, _) => {
-            let notice = under_a_valid_key(node, &name, held.notice).await?;
-            let stored = peer(node, key)?.put_notice(&notice).await?;
-            received(node, key, stored, move |tx, stored| notices::keep_stored(tx, &name, stored)).await
+    if outgoing {
+        let mut notice = held.notice;
+        if let Some(anew) = under_a_valid_key(node, key.hosted, &notice)? {
+            notice = anew.clone();
+            node.store().write(move |tx| notices::keep_signature(tx, &name, &anew)).await?;
         }
-        (Task::Acknowledgement, Some(said)) => {
-            let stored = peer(node, key)?.put_acknowledgement(&said).await?;
-            received(node, key, stored, move |tx, stored| {
-                notices::keep_acknowledgement_stored(tx, &name, stored)
-            })
-            .await
-        }
-        (Task::Acknowledgement | Task::Answer, _) => finish(node, key, |_| Ok(())).await,
+        let stored = peer(node, key)?.put_notice(&notice).await?;
+        return received(node, key, stored, move |tx, stored| notices::keep_stored(tx, &name, stored)).await;
     }
+    let Some(said) = held.acknowledgement else { return finish(node, key, |_| Ok(())).await };
+    let stored = peer(node, key)?.put_acknowledgement(&said).await?;
+    received(node, key, stored, move |tx, stored| notices::keep_acknowledgement_stored(tx, &name, stored))
+        .await
 }
 
 type Kept = cme_spec::envelope::Envelope<Stored>;
@@ -202,10 +220,6 @@ async fn finish(
     Ok(finished.await?)
 }
 
-fn speaker<'a>(node: &'a Node, directory: &Directory, key: &NoticeKey) -> Result<&'a Hosted, Failure> {
-    node.speaking_for(directory, key.hosted).ok_or_else(|| Failure::later("not hosted here any more"))
-}
-
 fn peer(node: &Node, key: &DispatchKey) -> Result<PeerClient, Failure> {
     let archive = node.archive();
     let directory = archive.newest().map(Signed::content);
@@ -214,24 +228,26 @@ fn peer(node: &Node, key: &DispatchKey) -> Result<PeerClient, Failure> {
     Ok(hosted.client.peer(key.counterparty)?)
 }
 
-/// The notice as it was signed, or, where that key was put away while it waited, its identical header under the
-/// key in use, stored before it is sent. Implements: SIG-007
-async fn under_a_valid_key(node: &Node, key: &NoticeKey, notice: Notice) -> Result<Notice, Failure> {
-    let (archive, now, key) = (node.archive(), node.now(), *key);
+/// Where the key that signed a statement was put away while it waited, the identical header under the key in use,
+/// for the caller to store before it is sent. Implements: SIG-007
+fn under_a_valid_key<H: StatementHeader>(
+    node: &Node,
+    author: AuthorityCode,
+    statement: &Statement<H>,
+) -> Result<Option<Statement<H>>, Failure> {
+    let (archive, now) = (node.archive(), node.now());
     let directory = archive.newest().map(Signed::content);
     let directory = directory.ok_or_else(|| Failure::later("no directory issue is held"))?;
-    let signed_with = directory.key(key.hosted, notice.signature().key());
+    let signed_with = directory.key(author, statement.signature().key());
     if signed_with.is_some_and(|signed_with| signed_with.standing(now) == KeyStanding::Valid) {
-        return Ok(notice);
+        return Ok(None);
     }
-    let hosted = speaker(node, directory, &key)?;
+    let hosted = node.speaking_for(directory, author);
+    let hosted = hosted.ok_or_else(|| Failure::later("not hosted here any more"))?;
     if hosted.check_key(directory, now).is_err() {
         return Err(Failure::later("no signing key of this authority is valid now"));
     }
-    let anew = notice.signed_anew(&hosted.signing);
-    let kept = anew.clone();
-    node.store().write(move |tx| notices::keep_signature(tx, &key, &kept)).await?;
-    Ok(anew)
+    Ok(Some(statement.clone().signed_anew(&hosted.signing)))
 }
 
 fn policy(node: &Node) -> RetryPolicy {

@@ -5,6 +5,7 @@ pub mod get_reconciliation;
 pub mod list_entries;
 pub mod list_heads;
 pub mod put_acknowledgement;
+pub mod put_answer;
 pub mod put_entry;
 pub mod put_notice;
 pub mod put_query;

@@ -7,6 +7,7 @@ pub mod answering;
 pub mod app;
 pub mod append;
 pub mod audit;
+pub mod asking;
 pub mod backup;
 mod bounded;
 pub mod clock;

@@ -5,6 +5,7 @@
 //! are appended here and delivered; the originating authority's are proposed to the sequencer.
 
 mod answering;
+mod asking;
 mod clocks;
 mod confirming;
 mod error;
@@ -29,6 +30,11 @@ use serde_json::Value;
 pub use self::answering::{
     AnswerView, Asker, ChildView, QueriesView, QueryDetails, QueryView, RestrictedView, Say, keep_silent,
     list_queries, restricted, retry_answers, say, show_query,
+};
+pub use self::asking::{
+    AskDecision, AskedAuthorities, AskedView, AskingDetails, AskingView, AuthorityStatus, Deciders,
+    RenewDecision, RingView, Tally, ask, asking_details, deciders, list_askings, offer_draft, offer_found,
+    region, renew_asking, retry_asking, show_asking, withdraw_asking,
 };
 pub use self::clocks::clocks;
 pub use self::confirming::confirm;

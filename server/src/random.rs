@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cme_spec::body::Salt;
-use cme_spec::instant::{EntryId, Instant, NoticeId, ResponsibilityId, TransferId};
+use cme_spec::instant::{BroadcastId, EntryId, Instant, NoticeId, QueryId, ResponsibilityId, TransferId};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use uuid::Uuid;
 
@@ -62,6 +62,16 @@ impl Random {
     /// A new notice. Implements: NTC-001
     pub(crate) fn notice_id(&self, now: Instant) -> NoticeId {
         NoticeId::new(self.uuid(now)).expect("made as version 7")
+    }
+
+    /// A new query. Implements: QRY-001
+    pub(crate) fn query_id(&self, now: Instant) -> QueryId {
+        QueryId::new(self.uuid(now)).expect("made as version 7")
+    }
+
+    /// A new broadcast.
+    pub(crate) fn broadcast_id(&self, now: Instant) -> BroadcastId {
+        BroadcastId::new(self.uuid(now)).expect("made as version 7")
     }
 
     /// A new message to an escalation contact, or a process that sends them.

@@ -19,8 +19,7 @@ const BASE: &str = "/{hosted}";
 /// Implements: TRN-007, TRN-013
 pub fn protocol(config: &mut web::ServiceConfig) {
     let mut paths: BTreeMap<String, Vec<&Operation>> = BTreeMap::new();
-    let answering = [&operation::put_query::OPERATION, &operation::withdraw_query::OPERATION];
-    for operation in operation::of_profiles(PROFILES).chain(answering) {
+    for operation in operation::of_profiles(PROFILES) {
         paths.entry(operation.path()).or_default().push(operation);
     }
     let scope = paths.iter().fold(web::scope(BASE), |scope, (path, operations)| {
@@ -44,6 +43,7 @@ fn route(operation: &Operation) -> Route {
         "withdraw_query" => web::delete().to(handler::withdraw_query::withdraw_query),
         "put_notice" => web::put().to(handler::put_notice::put_notice),
         "put_acknowledgement" => web::put().to(handler::put_acknowledgement::put_acknowledgement),
+        "put_answer" => web::put().to(handler::put_answer::put_answer),
         other => unreachable!("operation {other} has no handler"),
     }
 }

@@ -12,6 +12,7 @@
 
 mod ahead;
 pub mod audit;
+pub mod asked;
 pub mod deployment;
 pub mod directory;
 pub mod dispatch;

@@ -14,6 +14,7 @@ use cme_spec::instant::{EntryId, TransferId};
 use super::answer::AnswerCommand;
 use super::escalation::Escalations;
 use super::notice::NoticeCommand;
+use super::query::QueryCommand;
 use super::{CommandError, open, output, read};
 use crate::office::{self, Decision, Link, OfferDecision, Resolution};
 
@@ -64,6 +65,9 @@ pub(super) enum OfficeCommand {
     /// Queries that other authorities put, and what you say to them.
     #[command(subcommand)]
     Answer(AnswerCommand),
+    /// Whether other authorities know a child.
+    #[command(subcommand)]
+    Query(QueryCommand),
     /// List what the escalation contact was told, the newest first.
     Escalations(Escalations),
     /// Print an example body for a decision.
@@ -180,6 +184,7 @@ impl OfficeCommand {
             Self::Escalations(escalations) => return escalations.run(config).await,
             Self::Notice(notice) => return notice.run(config).await,
             Self::Answer(answer) => return answer.run(config).await,
+            Self::Query(query) => return query.run(config).await,
             Self::Example { kind } => return print_example(*kind),
             Self::Acknowledge(decide) => (decide, EntryType::Acknowledge),
             Self::Ask(decide) => (decide, EntryType::RequestInformation),

@@ -1,7 +1,7 @@
 //! Why an officer's command is not carried out.
 
 use cme_spec::canonical::{DecodeError, ShapeError};
-use cme_spec::codes::NoticeKind;
+use cme_spec::codes::{NoticeKind, QueryPurpose};
 use cme_spec::entry::EntryType;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, NoticeId, QueryId, TransferId};
@@ -139,6 +139,67 @@ pub enum OfficeError {
     /// The officer does not hold the role.
     #[error("only the {0} may see this; see [queries.restricted_officer]")]
     NotRestrictedOfficer(String),
+    /// An authority can't ask itself.
+    #[error("an authority can't ask itself; `register match` looks into its own register")]
+    QueryToItself,
+    /// The other authority's server answers no queries.
+    #[error("authority {0} answers no queries by this protocol: telephone or write to its team ({1})")]
+    NoQueries(AuthorityCode, String),
+    /// The other authority's server keeps no standing queries.
+    #[error("authority {0} keeps no standing queries: ask it without --standing-days, and again later")]
+    NoStanding(AuthorityCode),
+    /// Nobody of a selection can be asked.
+    #[error("none of these authorities can be asked by this protocol: see `directory show`")]
+    NobodyToAsk,
+    /// No region has that name or code.
+    #[error("no region of England has that name or code; the regions are {0}")]
+    UnknownRegion(String),
+    /// An arrival is told to one authority only.
+    #[error(
+        "a query with the purpose `{0}` goes to one authority and doesn't stand: it tells where the child is now"
+    )]
+    ArrivalAskedWidely(QueryPurpose),
+    /// A broadcast is decided by two officers, anything else by one.
+    #[error(
+        "a broadcast is decided by two officers with different ids (--officer, --second-officer), a query to one authority by one"
+    )]
+    TwoOfficers,
+    /// Too many authorities would be asked without a broadcast.
+    #[error(
+        "{0} authorities have been asked about this child within 24 hours: ask more by a broadcast, which two officers decide (`office query broadcast`)"
+    )]
+    AskByBroadcast(usize),
+    /// The child of a query lacks something, or tells what it must not.
+    #[error("the input: {0}; `office query example` shows what can be asked with")]
+    QueryBody(ShapeError),
+    /// No such query or broadcast.
+    #[error("authority {0} has asked nothing under {1}; see `office query list`")]
+    UnknownAsking(AuthorityCode, uuid::Uuid),
+    /// The authority was not asked.
+    #[error("authority {0} was not asked")]
+    NotAsked(AuthorityCode),
+    /// Nothing stands that could be renewed.
+    #[error("nothing of {0} stands any more: ask anew")]
+    NothingStands(uuid::Uuid),
+    /// What follows it exists already.
+    #[error("{0} is renewed already, by {1}")]
+    RenewedAlready(uuid::Uuid, uuid::Uuid),
+    /// Nothing about it was refused for good.
+    #[error("nothing about {0} was refused for good; see `office query show`")]
+    NoRefusedQuery(uuid::Uuid),
+    /// Only an authority that knows the child can be offered it from an answer.
+    #[error("authority {0} has not answered that it knows the child; see `office query show`")]
+    NotKnownThere(AuthorityCode),
+    /// The child is here already.
+    #[error(
+        "the child is in your area, so authority {0} hands the child over to you: ring its team ({1}) and ask for its offer"
+    )]
+    TheyOffer(AuthorityCode, String),
+    /// The query's body is gone.
+    #[error(
+        "the child of this query is erased: write the whole offer (`office example offer`) and use `office offer`"
+    )]
+    ChildErased,
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,6 +7,9 @@ use cme_spec::instant::Instant;
 use super::leases::Holder;
 use super::{Row, StoreError, Tx, Value};
 
+/// Things that are under way to one peer at most, of all processes: one that hangs holds no more places.
+pub const PER_PEER_MAX: i64 = 4;
+
 /// What sending a row means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -16,6 +19,10 @@ pub enum Task {
     Acknowledgement,
     /// A later answer goes to whoever put the query.
     Answer,
+    /// A query goes to the authority that is asked.
+    Query,
+    /// The word that a query is withdrawn goes to the authority that was asked.
+    Withdrawal,
 }
 
 impl Task {
@@ -24,6 +31,8 @@ impl Task {
             Self::Notice => "notice",
             Self::Acknowledgement => "acknowledgement",
             Self::Answer => "answer",
+            Self::Query => "query",
+            Self::Withdrawal => "withdrawal",
         }
     }
 
@@ -32,6 +41,8 @@ impl Task {
             "notice" => Ok(Self::Notice),
             "acknowledgement" => Ok(Self::Acknowledgement),
             "answer" => Ok(Self::Answer),
+            "query" => Ok(Self::Query),
+            "withdrawal" => Ok(Self::Withdrawal),
             _ => Err(StoreError::Corrupt("a task of the table dispatch")),
         }
     }
@@ -113,14 +124,23 @@ pub fn of_hosted(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Dispatch>
     tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(dispatch).collect()
 }
 
-/// What is due at `now` and held by nobody, the oldest first; parts of one thing in their order.
+/// What is due at `now` and held by nobody, the oldest first; parts of one thing in their order, the withdrawal of
+/// a query after the query itself, and to no peer more than [`PER_PEER_MAX`] with what is under way.
 pub fn due(tx: &mut dyn Tx, now: Instant, limit: u32) -> Result<Vec<Dispatch>, StoreError> {
-    const SQL: &str = "SELECT d.hosted, d.counterparty, d.task, d.id, d.number, d.state, d.attempts, d.next_at, \
-                       d.last_failure FROM dispatch d WHERE d.state = 'waiting' AND d.next_at <= ?1 \
-                       AND d.leased_until <= ?1 AND NOT EXISTS (SELECT 1 FROM dispatch p WHERE p.hosted = d.hosted \
-                       AND p.counterparty = d.counterparty AND p.task = d.task AND p.id = d.id \
-                       AND p.number < d.number) ORDER BY d.next_at, d.id LIMIT ?2";
-    tx.rows(SQL, &[now.milliseconds().into(), i64::from(limit).into()])?.iter().map(dispatch).collect()
+    const SQL: &str = "SELECT hosted, counterparty, task, id, number, state, attempts, next_at, last_failure FROM \
+                       (SELECT d.hosted, d.counterparty, d.task, d.id, d.number, d.state, d.attempts, d.next_at, \
+                       d.last_failure, COALESCE(u.things, 0) AS under_way, ROW_NUMBER() OVER (PARTITION BY \
+                       d.counterparty ORDER BY d.next_at, d.id, d.number) AS turn FROM dispatch d LEFT JOIN \
+                       (SELECT counterparty, COUNT(*) AS things FROM dispatch WHERE leased_until > ?1 \
+                       GROUP BY counterparty) u ON u.counterparty = d.counterparty WHERE d.state = 'waiting' \
+                       AND d.next_at <= ?1 AND d.leased_until <= ?1 AND NOT EXISTS (SELECT 1 FROM dispatch p \
+                       WHERE p.hosted = d.hosted AND p.counterparty = d.counterparty AND p.task = d.task \
+                       AND p.id = d.id AND p.number < d.number) AND NOT (d.task = 'withdrawal' AND EXISTS \
+                       (SELECT 1 FROM dispatch q WHERE q.hosted = d.hosted AND q.counterparty = d.counterparty \
+                       AND q.task = 'query' AND q.id = d.id))) w WHERE w.turn + w.under_way <= ?3 \
+                       ORDER BY w.next_at, w.id LIMIT ?2";
+    let values = [now.milliseconds().into(), i64::from(limit).into(), PER_PEER_MAX.into()];
+    tx.rows(SQL, &values)?.iter().map(dispatch).collect()
 }
 
 /// Leases what is due to `holder` until `until`.
@@ -145,6 +165,27 @@ pub fn finish(tx: &mut dyn Tx, key: &DispatchKey, holder: Holder) -> Result<bool
     const SQL: &str = "DELETE FROM dispatch WHERE hosted = ?1 AND counterparty = ?2 AND task = ?3 AND id = ?4 \
                        AND number = ?5 AND leased_by = ?6";
     Ok(tx.exec(SQL, &key.values([holder.into()]))? == 1)
+}
+
+/// It is not to be sent any more, unless a process is about to: that one looks again before the next try.
+pub fn call_off(tx: &mut dyn Tx, key: &DispatchKey, now: Instant) -> Result<bool, StoreError> {
+    const SQL: &str = "DELETE FROM dispatch WHERE hosted = ?1 AND counterparty = ?2 AND task = ?3 AND id = ?4 \
+                       AND number = ?5 AND leased_until <= ?6";
+    Ok(tx.exec(SQL, &key.values([now.milliseconds().into()]))? == 1)
+}
+
+/// Whether it was given up: the peer's refusal was final.
+pub fn is_dead(tx: &mut dyn Tx, key: &DispatchKey) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT state FROM dispatch WHERE hosted = ?1 AND counterparty = ?2 AND task = ?3 AND id = ?4 \
+                       AND number = ?5";
+    let rows = tx.rows(SQL, &key.values([]))?;
+    rows.first().map_or(Ok(false), |row| Ok(row.text(0)? == "dead"))
+}
+
+/// Whether any process has one of a hosted authority's things under way at `now`.
+pub fn is_any_under_way(tx: &mut dyn Tx, hosted: AuthorityCode, now: Instant) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM dispatch WHERE hosted = ?1 AND leased_until > ?2 LIMIT 1";
+    Ok(!tx.rows(SQL, &[hosted.as_ref().into(), now.milliseconds().into()])?.is_empty())
 }
 
 /// It failed and is tried again at `next_at`, by whoever is free.

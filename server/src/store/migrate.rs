@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (9, include_str!("../../migrations/0009_register.sql")),
     (10, include_str!("../../migrations/0010_notices.sql")),
     (11, include_str!("../../migrations/0011_queries.sql")),
+    (12, include_str!("../../migrations/0012_asked.sql")),
 ];
 
 /// The newest migration that this version knows.

@@ -1,6 +1,7 @@
 //! What every engine must show. Each behaviour is a function over a fresh store; `for_engine!` makes a test
 //! of each for one engine, through its real migrations.
 
+mod asking;
 mod batching;
 mod dispatching;
 mod escalations;
@@ -14,6 +15,12 @@ use cme_spec::entry::{Entry, EntryType as E};
 use cme_spec::example::{Story, code, instant};
 use cme_spec::instant::EntryId;
 
+pub(crate) use self::asking::{
+    a_body_is_gone_when_its_time_is_over_and_the_rest_stays,
+    a_peer_has_few_things_under_way_and_a_withdrawal_follows_its_query,
+    a_query_is_withdrawn_once_and_renewed_by_another, answers_come_back_in_the_order_of_their_numbers,
+    what_is_asked_comes_back_as_it_was_decided,
+};
 pub(crate) use self::batching::{
     jobs_of_a_batch_see_what_those_before_them_changed,
     jobs_that_come_while_another_process_writes_share_a_commit, jobs_that_wait_share_a_commit,
@@ -117,6 +124,11 @@ macro_rules! for_engine {
                 who_asked_lately_is_counted_and_offers_with_it,
                 matches_are_counted_moved_and_forgotten,
                 records_of_the_audit_are_chained,
+                what_is_asked_comes_back_as_it_was_decided,
+                answers_come_back_in_the_order_of_their_numbers,
+                a_body_is_gone_when_its_time_is_over_and_the_rest_stays,
+                a_query_is_withdrawn_once_and_renewed_by_another,
+                a_peer_has_few_things_under_way_and_a_withdrawal_follows_its_query,
                 a_connection_of_before_goes_on_while_the_tables_are_brought_up_to_date,
                 a_whole_database_takes_the_place_of_another_or_nothing_changes,
                 migrations_run_once,

@@ -64,6 +64,10 @@ tables! {
     offer_arrival (hosted, counterparty, transfer) arrived_at;
     audit (hosted, place) record, digest, recorded_at, counterparty, officer, query, number;
     query_follow (hosted) sequence, incarnation;
+    asking (hosted, asking) purpose, officer, second_officer, to_ring, renews, created_at;
+    asked_query (hosted, query) counterparty, asking, header, header_digest, body, signature, fields, created_at, erase_at,
+        withdrawn_at, withdrawal, seen;
+    asked_answer (hosted, query, number) answer, received_at, stored;
 }
 
 /// Tables that a copy leaves out.

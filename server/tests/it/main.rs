@@ -8,6 +8,8 @@
 mod answer_times;
 mod answers;
 mod asked;
+#[path = "../../benches/broadcast/answering.rs"]
+mod answering;
 mod backup;
 #[cfg(feature = "postgres-tests")]
 mod backup_on_postgres;
@@ -20,6 +22,7 @@ mod notices;
 mod office;
 mod operator;
 mod proxy;
+mod queries;
 mod raw;
 mod raw_requests;
 mod recovery;
