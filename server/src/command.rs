@@ -7,6 +7,7 @@ mod demo;
 mod directory;
 mod escalation;
 mod init;
+mod leavers;
 mod ledger;
 mod notice;
 mod office;

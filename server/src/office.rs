@@ -12,6 +12,7 @@ mod error;
 mod escalations;
 mod export;
 mod forking;
+mod leaving;
 mod linking;
 mod noticing;
 mod offering;
@@ -41,6 +42,9 @@ pub use self::confirming::confirm;
 pub use self::error::OfficeError;
 pub use self::escalations::{EscalationView, MessageView, escalations, resolve_escalation};
 pub use self::export::{export, transfers};
+pub use self::leaving::{
+    Homes, LeaverResult, LeaverView, LeaversDecision, LeaversError, Leaving, Rejection, leave,
+};
 pub use self::linking::Link;
 pub use self::noticing::{
     NoticeDecision, NoticeDetails, NoticeView, ToSend, acknowledge_notice, list_notices, retry_notice,

@@ -13,6 +13,7 @@ use cme_spec::instant::{EntryId, TransferId};
 
 use super::answer::AnswerCommand;
 use super::escalation::Escalations;
+use super::leavers::Leavers;
 use super::notice::NoticeCommand;
 use super::query::QueryCommand;
 use super::{CommandError, open, output, read};
@@ -65,6 +66,7 @@ pub(super) enum OfficeCommand {
     /// Queries that other authorities put, and what you say to them.
     #[command(subcommand)]
     Answer(AnswerCommand),
+    Leavers(Leavers),
     /// Whether other authorities know a child.
     #[command(subcommand)]
     Query(QueryCommand),
@@ -184,6 +186,7 @@ impl OfficeCommand {
             Self::Escalations(escalations) => return escalations.run(config).await,
             Self::Notice(notice) => return notice.run(config).await,
             Self::Answer(answer) => return answer.run(config).await,
+            Self::Leavers(leavers) => return leavers.run(config).await,
             Self::Query(query) => return query.run(config).await,
             Self::Example { kind } => return print_example(*kind),
             Self::Acknowledge(decide) => (decide, EntryType::Acknowledge),

@@ -1,9 +1,10 @@
 //! Notices, told and received, with their storage receipts and acknowledgements.
 
 use cme_spec::canonical::{Json, Limits};
+use cme_spec::codes::NoticeKind;
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::NoticeId;
+use cme_spec::instant::{Instant, NoticeId};
 use cme_spec::notice::{Acknowledgement, Notice};
 use cme_spec::receipt::Stored;
 
@@ -123,6 +124,22 @@ pub fn newest(tx: &mut dyn Tx, hosted: AuthorityCode, limit: u32) -> Result<Vec<
     const SQL: &str = "SELECT hosted, counterparty, notice, outgoing, header, body, signature, stored, acknowledgement, \
                        acknowledgement_stored FROM notice WHERE hosted = ?1 ORDER BY created_at DESC, notice LIMIT ?2";
     tx.rows(SQL, &[hosted.as_ref().into(), i64::from(limit).into()])?.iter().map(held).collect()
+}
+
+/// What a hosted authority has told others of one kind from `from` on.
+pub fn told_since(
+    tx: &mut dyn Tx,
+    hosted: AuthorityCode,
+    kind: NoticeKind,
+    from: Instant,
+) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, counterparty, notice, outgoing, header, body, signature, stored, acknowledgement, \
+                       acknowledgement_stored FROM notice WHERE hosted = ?1 AND created_at >= ?2 AND outgoing = 1 \
+                       ORDER BY created_at";
+    let rows = tx.rows(SQL, &[hosted.as_ref().into(), from.milliseconds().into()])?;
+    let mut told = rows.iter().map(held).collect::<Result<Vec<_>, _>>()?;
+    told.retain(|held| held.notice.header().kind == kind);
+    Ok(told)
 }
 
 fn set(tx: &mut dyn Tx, sql: &'static str, key: &NoticeKey, document: String) -> Result<(), StoreError> {

@@ -187,6 +187,20 @@ pub fn children(
     Ok(found)
 }
 
+/// The children in force of whom nobody may learn that they are known.
+pub fn shielded(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Child>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        record::child_columns!(),
+        " FROM register_child c WHERE c.hosted = ?1 AND c.shielded + ",
+        by_officer!(),
+        " > 0 AND ",
+        in_force!(),
+        " ORDER BY c.child"
+    );
+    tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(|row| record::child(row, 0)).collect()
+}
+
 /// Who these children are, as far as they are in force.
 pub fn bearers(tx: &mut dyn Tx, hosted: AuthorityCode, ids: &[ChildId]) -> Result<Vec<Bearer>, StoreError> {
     const SQL: &str = concat!(

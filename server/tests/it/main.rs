@@ -18,6 +18,7 @@ mod escalation;
 mod escalation_channels;
 mod later_answers;
 mod leases;
+mod leavers;
 mod notices;
 mod office;
 mod operator;
