@@ -6,8 +6,8 @@
 pub mod answering;
 pub mod app;
 pub mod append;
-pub mod audit;
 pub mod asking;
+pub mod audit;
 pub mod backup;
 mod bounded;
 pub mod clock;

@@ -11,8 +11,8 @@
 //! is one thread whatever the driver).
 
 mod ahead;
-pub mod audit;
 pub mod asked;
+pub mod audit;
 pub mod deployment;
 pub mod directory;
 pub mod dispatch;

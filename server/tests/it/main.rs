@@ -6,10 +6,10 @@
 )]
 
 mod answer_times;
-mod answers;
-mod asked;
 #[path = "../../benches/broadcast/answering.rs"]
 mod answering;
+mod answers;
+mod asked;
 mod backup;
 #[cfg(feature = "postgres-tests")]
 mod backup_on_postgres;

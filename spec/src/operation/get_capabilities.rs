@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::ids::AuthorityCode;
 
 /// Profiles that the code of this repository implements.
-pub const PROFILES: &[&str] = &["core", "recovery", "notices"];
+pub const PROFILES: &[&str] = &["core", "recovery", "notices", "queries", "standing-queries"];
 
 /// What an authority's server can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
