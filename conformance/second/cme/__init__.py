@@ -1,0 +1,1 @@
+"""A second implementation of the core profile, written from the published text alone."""
