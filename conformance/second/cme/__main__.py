@@ -11,11 +11,13 @@ import threading
 
 from . import canonical, office, setup
 from .canonical import Json
+from .directory import Archive, Refused
 from .documents import TYPES
 from .node import Config, Node, log
 from .problems import Problem
 from .sender import Sender
 from .server import Server
+from .verify import Verifier, offered_twice
 
 
 def main() -> int:
@@ -25,6 +27,8 @@ def main() -> int:
             _print(setup.init(arguments.folder, arguments.authority, arguments.gss, arguments.name,
                               arguments.base_url, arguments.listen))
             return 0
+        if arguments.command == "verify":
+            return _verify(arguments)
         return _with_node(arguments, Node.open(Config.load(arguments.config)))
     except office.Misuse as misuse:
         print(f"not done: {misuse}", file=sys.stderr)
@@ -55,6 +59,19 @@ def _with_node(arguments: argparse.Namespace, node: Node) -> int:
     elif command == "attended":
         office.attended(node, arguments.number)
     return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    """Exit code 0 only where every export is a proof."""
+    archive = Archive(arguments.root)
+    try:
+        archive.offer(canonical.parse(arguments.directory.read_bytes()))
+    except Refused as refused:
+        raise ValueError(f"the directory does not hold: {refused}") from None
+    verdicts = [Verifier(canonical.parse(path.read_bytes()), archive.newest).verdict() for path in arguments.exports]
+    proofs = [verdict for verdict in verdicts if "findings" not in verdict]
+    _print({"verdicts": verdicts, "offeredTwice": offered_twice(proofs)})
+    return 0 if len(proofs) == len(verdicts) else 1
 
 
 def _serve(node: Node) -> None:
@@ -94,6 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="transfers, clocks, outbox, and what an officer has to look at")
     for name in ("show", "export"):
         commands.add_parser(name).add_argument("--transfer", required=True)
+    verify = commands.add_parser("verify", help="judge exported ledgers offline")
+    verify.add_argument("exports", nargs="+", type=pathlib.Path)
+    verify.add_argument("--directory", type=pathlib.Path, required=True)
+    verify.add_argument("--root", help="the root key that signed the issue, which else vouches for itself")
     resolve = commands.add_parser("resolve", help="give a refused letter up, or send it again")
     resolve.add_argument("number", type=int)
     resolve.add_argument("--retry", action="store_true")

@@ -163,10 +163,7 @@ class _Arrival:
             elif not ledger.forked:
                 raise Problem("sequence-conflict", head=head)
             return Problem("forked", head=head)
-        if header.sequence > ledger.next_sequence:
-            raise Problem("sequence-gap", head=head)
-        if ledger.head is not None and header.previous != ledger.head.header.digest:
-            raise Problem("sequence-conflict", head=head)
+        ledger.check_place(header)
         if self.transaction.id_is_used(self.peer, header.id):
             raise Problem("id-reused")
         return None

@@ -8,7 +8,7 @@ from typing import Any, Iterable
 from . import forms
 from .canonical import Json
 from .directory import Archive, deadline
-from .documents import LINKS, Entry
+from .documents import LINKS, Entry, Header
 from .problems import Problem
 
 ORIGINATING, RECEIVING = "originating", "receiving"
@@ -117,6 +117,14 @@ class Ledger:
     def responsible(self) -> str:
         """Who is responsible as of the head (LED-011)."""
         return self.originating if self.accepted_at() is None else self.receiving
+
+    def check_place(self, header: Header) -> None:
+        """Step 8 for an entry that is to follow the head."""
+        if header.sequence > self.next_sequence:
+            raise Problem("sequence-gap", head=self.head_json())
+        if header.sequence < self.next_sequence or (
+                self.head is not None and header.previous != self.head.header.digest):
+            raise Problem("sequence-conflict", head=self.head_json())
 
     def check_rules(self, entry: Entry) -> None:
         """Step 10 as far as entries alone say it: author, fixed members, links, stage, order of times."""
