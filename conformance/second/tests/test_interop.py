@@ -10,6 +10,7 @@ import unittest
 from typing import Any
 
 from cme.canonical import canonical
+from cme.verify import Verifier
 
 from .network import Reference, Second, binary, examples, publish, run, wait_for
 
@@ -46,17 +47,17 @@ class Interoperation(unittest.TestCase):
     def holds(self, transfer: str) -> dict:
         """Both copies have the same entries and the sequencer's receipts, and each verifier proves either."""
         copies = {}
-        for authority in (self.sheffield, self.birmingham):
+        for authority in (self.birmingham, self.sheffield):
             path = self.folder / f"{transfer}.{authority.code}.json"
             copies[authority.code] = authority.export(transfer)
             path.write_text(json.dumps(copies[authority.code]))
             run([binary("cme-server"), "ledger", "verify", path, "--directory", self.directory])
-            judged = self.birmingham.json("verify", path, "--directory", self.directory)
-            self.assertEqual(judged["verdicts"][0]["stage"], copies[authority.code]["head"]["head"]["stage"])
+            proof = Verifier(copies[authority.code], self.birmingham.node.directory).verdict()
+            self.assertEqual(proof.get("stage"), copies[authority.code]["head"]["head"]["stage"], proof)
         ours, theirs = ([self.without_counter_receipts(one) for one in export["entries"]]
                         for export in (copies["330"], copies["373"]))
         self.assertEqual(ours, theirs)
-        return judged["verdicts"][0]
+        return proof
 
     @staticmethod
     def without_counter_receipts(entry: dict) -> bytes:
@@ -74,6 +75,8 @@ class Interoperation(unittest.TestCase):
                   (here, "accept", "accepted"), (here, "outcome", "settled"), (here, "retract", "accepted"),
                   (here, "outcome", "settled"))
         proof = self.holds(transfer)
+        path = self.folder / f"{transfer}.373.json"
+        self.assertEqual(here.json("verify", path, "--directory", self.directory)["verdicts"], [proof])
         self.assertEqual((proof["responsible"], proof["entries"]), ("330", 9))
         self.assertIn("knownAt", proof["passed"])
 
