@@ -47,18 +47,20 @@ def shape(rule: Callable[[Json, str], None] | None = None, **members: Check) -> 
         if not isinstance(value, dict):
             _refuse(at)
         for spelt, member in members.items():
-            name = spelt.rstrip("_")
-            if value.get(name) is not None:
-                member(value[name], f"{at}/{name}")
-            elif name == spelt:
+            name, required = spelt.rstrip("_"), not spelt.endswith("_")
+            if name not in value and required:
                 _refuse(at)
+            if value.get(name) is not None or (name in value and required):
+                member(value[name], f"{at}/{name}")
         if rule is not None:
             rule({name: one for name, one in value.items() if one is not None}, at)
     return check
 
 
 date = form(forms.is_date)
-text = form(lambda value: isinstance(value, str) and 1 <= len(value) <= 4000 and not value.isspace())
+# The characters that have the Unicode property White_Space, which are not quite those of `str.isspace`.
+_WHITE = re.compile(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*")
+text = form(lambda value: isinstance(value, str) and len(value) <= 4000 and not _WHITE.fullmatch(value))
 upn = form(forms.is_upn)
 authority = form(forms.is_authority)
 sensitivity = code("standard restricted withheld")
@@ -104,15 +106,11 @@ def _one_identification(child: Json, at: str) -> None:
 
 def _some_school(school: Json, at: str) -> None:
     if not {"urn", "laestab", "name"} & school.keys():
-        _refuse(at)
+        _refuse(f"{at}/urn")
 
 
-def _ground(value: Any, at: str) -> None:
-    letters = {"2024": "abcdefghijklmno", "2006": "abcdefghijklmn"}
-    if not isinstance(value, dict) or value.get("regulations") not in ("2024", "2006"):
-        _refuse(at)
-    letter = value.get("letter")
-    if not isinstance(letter, str) or len(letter) != 1 or letter not in letters[value["regulations"]]:
+def _letter(ground: Json, at: str) -> None:
+    if ground["letter"] not in {"2024": "abcdefghijklmno", "2006": "abcdefghijklmn"}[ground["regulations"]]:
         _refuse(at)
 
 
@@ -146,7 +144,9 @@ circumstances = shape(
         laestab_=form(forms.is_laestab),
         name_=text,
         lastAttended_=date,
-        deletionGround_=_ground,
+        deletionGround_=shape(
+            _letter, regulations=code("2024 2006"), letter=form(lambda value: isinstance(value, str) and len(value) == 1)
+        ),
     ),
     lastSeen_=shape(on=date, by=text),
     lastKnownProvision_=code(

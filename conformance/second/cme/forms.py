@@ -59,10 +59,9 @@ def is_date(value: Any) -> bool:
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         return False
     try:
-        datetime.date.fromisoformat(value)
+        return 1 <= datetime.date.fromisoformat(value).year <= 9998
     except ValueError:
         return False
-    return True
 
 
 def is_timestamp(value: Any) -> bool:

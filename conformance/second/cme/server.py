@@ -37,7 +37,6 @@ CONNECTIONS_PER_CALLER_MAX = 64
 REQUESTS_PER_SECOND = 200
 REQUESTS_BURST = 1000
 ENTRIES = re.compile(r"/v1/transfers/([^/]+)/entries(?:/([^/]+))?")
-_SEQUENCE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 def pin_of(certificate: Any) -> str:
@@ -415,6 +414,6 @@ def reconciliation_digest(ledgers: list[Ledger]) -> str:
 
 
 def _integer(text: str, least: int, most: int) -> int:
-    if not _SEQUENCE.fullmatch(text) or not least <= int(text) <= most:
+    if not re.fullmatch("[0-9]{1,20}", text) or not least <= int(text) <= most:
         raise Problem("cursor-invalid")
     return int(text)

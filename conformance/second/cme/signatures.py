@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from . import canonical
+from . import canonical, forms
 from .problems import Problem
 
 TYP = {
@@ -61,7 +61,7 @@ class Signature:
             and len(signature) == 64
             and header.keys() <= {"alg", "kid", "typ"}
             and header.get("alg") == "EdDSA"
-            and isinstance(header.get("kid"), str)
+            and forms.is_digest(header.get("kid"))
             and header.get("typ", TYP[member]) == TYP[member]
         )
         if not good:

@@ -151,13 +151,12 @@ class Second(_Authority):
         return [sys.executable, "-m", "cme", "--config", self.folder / "second.toml"]
 
     def offer(self, to: str, body: dict, case: str | None = None) -> str:
-        follows = ["--responsibility", case] if case else []
-        return self.json("offer", "--to", to, *follows, body=body)["transfer"]
+        return office.offer(self.node, to, body, case)["transfer"]
 
     def decide(self, kind: str, transfer: str, body: dict) -> None:
         self.json("decide", kind, "--transfer", transfer, body=body)
 
-    # What is only looked at is read in this process: a start of Python for each look takes too long.
+    # What is looked at, and offers by the hundred, go through this process: each start of Python takes time.
 
     @functools.cached_property
     def node(self) -> Node:
