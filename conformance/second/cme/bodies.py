@@ -193,7 +193,9 @@ def _onward(value: Any, at: str) -> None:
         entry = Entry.read(value)
     except Problem:
         _refuse(at)
-    if entry.header.type != "accept" or entry.body is not None:
+    if entry.body is not None:
+        _refuse(f"{at}/body")
+    if entry.header.type != "accept":
         _refuse(at)
 
 

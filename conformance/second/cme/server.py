@@ -289,6 +289,8 @@ class _Handler(BaseHTTPRequestHandler):
         caller = node.directory.caller(self.pin)
         if caller is None:
             raise Problem("peer-unknown")
+        if not re.fullmatch("0*[1-9][0-9]{0,15}", self.headers.get("CME-Incarnation", "1").strip()):
+            raise Problem("malformed")
         if not self.server.limits.take(caller):
             raise Problem("rate-limited")
         target = urlsplit(self.path)

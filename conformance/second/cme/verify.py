@@ -251,7 +251,7 @@ class Verifier:
             self._find("head")
             return None
         if not key.in_lifetime(head.at):
-            if own and not key.in_lifetime(head.at, revocation=False):
+            if own:
                 self._find("head")
             return None
         known = {entry.header.digest for branch in self.branches for entry in branch}

@@ -5,12 +5,14 @@ A third authority, whose keys the test holds, offers children to either and vari
 from __future__ import annotations
 
 import copy
+import http.client
 import json
 import os
 import pathlib
 import tempfile
 import unittest
 from typing import Any, Callable
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -136,6 +138,13 @@ PAGES = ["from=-1", "from=", "from=00", "from=1e1", "from=9007199254740992", "fr
          "limit=1000", "limit=", "limit=+1", "from=0&from=1", "limit=1&limit=2", "FROM=9", "from=%30"]
 
 
+FIELDS: list[dict[str, str]] = [
+    {"CME_Incarnation": value} for value in ("", "0", "00", "1", "01", "-1", "+1", "1.5", "x", "1 1", "1, 1")
+] + [{"Content_Type": value} for value in (
+    "application/json; charset=latin1", "APPLICATION/JSON", "application/json ;x", "text/json", "", "application/json,",
+    "application/problem+json", "application")]
+
+
 def changed(document: Any, change: Change) -> Any:
     pointer, value = change
     result = copy.deepcopy(document)
@@ -196,13 +205,20 @@ class Differential(unittest.TestCase):
             entry.setdefault("signature", "a..b")
         return entry
 
-    def put(self, to: str, entry: dict, header: dict) -> Any:
+    def put(self, to: str, entry: dict, header: dict, **fields: str) -> Any:
         path = f"/v1/transfers/{header['transfer']}/entries/{header['sequence']}"
-        return self.answer(to, "PUT", path, json.dumps(entry).encode())
+        return self.answer(to, "PUT", path, json.dumps(entry).encode(), **fields)
 
-    def answer(self, to: str, method: str, path: str, content: bytes | None = None) -> Any:
+    def answer(self, to: str, method: str, path: str, content: bytes | None = None, **fields: str) -> Any:
         """What the two have to agree on: status, problem, and the members that the table names."""
-        status, answer, _ = self.client._call(to, method, path, content)
+        base = urlsplit(self.node.directory.authorities[to].base_url)
+        connection = http.client.HTTPSConnection(base.hostname, base.port, timeout=15, context=self.client.context)
+        sent = {"CME-Incarnation": "1", **({"Content-Type": "application/json"} if content else {}),
+                **{name.replace("_", "-"): value for name, value in fields.items()}}
+        connection.request(method, base.path + path, body=content, headers=sent)
+        response = connection.getresponse()
+        status, answer = response.status, response.read()
+        connection.close()
         document = json.loads(answer) if answer else {}
         head = document.get("head")
         problem = document.get("type", "").rpartition(":")[2] if status >= 400 else ""
@@ -237,6 +253,14 @@ class Differential(unittest.TestCase):
                     entry = self.sealed(entry)
                 return self.put(to, self.sealed(changed(entry, change), keep=change[0]), header)
             self.compare(f"{change}", ask)
+        self.agree()
+
+    def test_fields(self) -> None:
+        for fields in FIELDS:
+            def ask(to: str) -> Any:
+                entry = self.sealed(self.offer(to))
+                return self.put(to, entry, entry["header"], **fields)
+            self.compare(f"{fields}", ask)
         self.agree()
 
     def test_protected_headers(self) -> None:
@@ -313,10 +337,10 @@ class Differential(unittest.TestCase):
         return [wait_for("the offer is receipted", lambda: received(transfer)) for transfer in transfers]
 
     def delivery(self, to: str, offer: dict, kind: str, receipt: dict | None = None, signed_by: Any = None,
-                 **header: Any) -> dict:
+                 body: dict | None = None, **header: Any) -> dict:
         """An entry after the offer with the sequencer's receipt; `receipt` changes it, `header` the header."""
         receipted = forms.instant(offer["receipts"][0]["receipt"]["receivedAt"])
-        entry = self.following(offer, kind, self.body(kind))
+        entry = self.following(offer, kind, {**self.body(kind), **(body or {})})
         entry["header"].update({"author": "383", "recipient": to, **header})
         entry = self.sealed(entry)
         content = {
@@ -355,6 +379,21 @@ class Differential(unittest.TestCase):
                 return {**entry, "receipts": []} if drop else entry
             return maker
 
+        def outcome(maker: Callable[[dict, dict], dict]):
+            """An outcome after the accept that was sent first, with evidence made of offer and accept."""
+            def made(to: str, offer: dict, sent: list[dict]) -> dict:
+                return make("outcome", after=0, body={"outcome": maker(offer, sent[0])})(to, offer, sent)
+            return made
+
+        def link(entry: dict) -> dict:
+            return {"transfer": entry["header"]["transfer"], "sequence": entry["header"]["sequence"],
+                    "headerDigest": digest(entry)}
+
+        def head(entry: dict, stage: str, **change: Any) -> dict:
+            return self.node.sign("head", {
+                **link(entry), "originating": entry["header"]["recipient"], "receiving": "383", "stage": stage,
+                "at": forms.timestamp(forms.now()), **self.node.stamp(), **change})
+
         def again(number: int, **change: Any):
             return lambda to, offer, sent: {**sent[number], **change}
 
@@ -381,6 +420,21 @@ class Differential(unittest.TestCase):
             "two entries for one place": (make("acknowledge"), make("accept"), again(1), again(0)),
             "more of the other branch": (make("acknowledge"), make("accept"), make("outcome", after=1), again(2)),
             "more of the first branch": (make("acknowledge"), make("accept"), make("accept", after=0)),
+            "moved on by an accept of this ledger": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "moved-on", "onward": {**accept, "body": None, "erasedAt": "2026-11-24T09:30:00Z"}})),
+            "moved on with the accept's body": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "moved-on", "onward": accept})),
+            "a duplicate without a confirmation": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "duplicate", "of": link(accept)})),
+            "a duplicate, confirmed of another header": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "duplicate", "of": link(offer), "confirmation": head(accept, "accepted")})),
+            "a duplicate, confirmed by who is not responsible": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "duplicate", "of": link(accept), "confirmation": head(accept, "declined")})),
+            "a duplicate, confirmed by no party": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "duplicate", "of": link(accept), "confirmation": head(accept, "accepted", receiving="999")})),
+            "a duplicate, its confirmation altered": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "duplicate", "of": link(accept), "confirmation": {
+                    **head(accept, "accepted"), "signature": head(offer, "accepted")["signature"]}})),
             "an accept, an outcome, a retraction": (make("accept"), make("outcome", after=0), make("retract", after=1)),
         }
         offers = {code: self.offered_by(code, len(cases)) for code in self.servers}
