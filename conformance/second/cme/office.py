@@ -13,7 +13,7 @@ from .documents import Entry, Header
 from .judge import append, check_outcome
 from .ledger import DECISIONS, ORIGINATING, Ledger, clocks, may_write
 from .node import ENTRY_BYTES_MAX, Node, log
-from .problems import Problem
+from .problems import TABLE, Class, Problem
 from .store import Letter, Transaction
 
 # What receipts may still add to an entry (CAN-010).
@@ -155,13 +155,15 @@ def with_present_key(node: Node, letter: Letter) -> Entry:
     return signed
 
 
-def decide_again(node: Node, transaction: Transaction, letter: Letter, refused: bool) -> str | None:
-    """Signs a proposal anew on the ledger as it now is, or says why an officer has to look (DLV-014)."""
+def decide_again(node: Node, transaction: Transaction, letter: Letter, problem: str) -> str | None:
+    """Signs a proposal anew on the ledger as it now is, or says why an officer has to look (DLV-014).
+    "unchanged" says that there is nothing to decide anew."""
     old = letter.proposal
     ledger = transaction.ledger(letter.peer, letter.transfer)
     assert old is not None
+    unchanged = problem if TABLE[problem][1] is Class.DECIDE_AGAIN else "unchanged"
     if ledger is None or old.header.type == "offer":
-        return "not-allowed-in-stage" if refused else "unchanged"
+        return unchanged
     if ledger.forked:
         return "forked"
     if any(entry.header.type in DECISIONS for entry in ledger.entries[old.header.sequence:]):
@@ -169,8 +171,9 @@ def decide_again(node: Node, transaction: Transaction, letter: Letter, refused: 
     if ledger.state.after(old.header.type) is None:
         return "not-allowed-in-stage"
     entry = _make(node, ledger, old.header.type, old.header.id, old.body or {})
-    if _place(entry.header) == _place(old.header) and not (refused and entry.header.created_at > old.header.created_at):
-        return "not-allowed-in-stage" if refused else "unchanged"
+    later = problem == "created-at-order" and entry.header.created_at > old.header.created_at
+    if _place(entry.header) == _place(old.header) and not later:
+        return unchanged
     transaction.rewrite(letter, entry)
     log("signed anew", transfer=letter.transfer, sequence=entry.header.sequence)
     return None
@@ -204,6 +207,21 @@ def _view(node: Node, peer: str, ledger: Ledger, all_: list[tuple[str, Ledger]],
            for one in clocks(ledger, node.archive, followed)]
     return {"transfer": ledger.transfer, "with": peer, "role": ledger.role(node.code), "stage": ledger.state.stage,
             "forked": ledger.forked, "responsible": ledger.responsible(), "asOf": ledger.head_json(), "clocks": due}
+
+
+def tell_overdue(node: Node, now: int) -> int:
+    """Puts each deadline that has passed unmet before an officer, once, and says so to whoever reads the
+    log for the escalation contact (CLK-005). How many are new."""
+    with node.store.write() as transaction:
+        ledgers = transaction.ledgers()
+        views = [_view(node, peer, ledger, ledgers, now) for peer, ledger in ledgers]
+        new = [(view["transfer"], due["clock"], due["owner"]) for view in views for due in view["clocks"]
+               if due["overdue"] and transaction.attend(
+                   "overdue", view["transfer"], f"{due['clock']} by {due['owner']}, due on {due['due_on']}")]
+    for transfer, clock, owner in new:
+        log("a clock has run out", transfer=transfer, clock=clock, owner=owner,
+            escalation=node.directory.authorities[node.code].document["escalation"].get("email"))
+    return len(new)
 
 
 def show(node: Node, transfer: str) -> Json:

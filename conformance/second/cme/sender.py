@@ -19,6 +19,7 @@ from .store import Letter
 POLL_SECONDS = 0.2
 PEERS_AT_A_TIME = 32
 READS_MAX = 10
+CLOCKS_SECONDS = 60
 ALERT_NANOS = 24 * 3600 * forms.NANOS
 
 
@@ -36,11 +37,15 @@ class Sender:
         self.alerted: set[int] = set()
 
     def run(self) -> None:
+        look = 0.0
         with ThreadPoolExecutor(PEERS_AT_A_TIME) as pool:
             while not self.stopping.is_set():
                 self.node.wake.wait(POLL_SECONDS)
                 self.node.wake.clear()
                 self.node.refresh_directory()
+                if time.monotonic() >= look:
+                    look = time.monotonic() + CLOCKS_SECONDS
+                    office.tell_overdue(self.node, forms.now())
                 for peer, transfers in self._work().items():
                     with self.lock:
                         if peer in self.busy:
@@ -154,7 +159,7 @@ class Sender:
         if not self._waits(letter):
             return
         with self.node.store.write() as transaction:
-            reason = office.decide_again(self.node, transaction, letter, answer.kind is Class.DECIDE_AGAIN)
+            reason = office.decide_again(self.node, transaction, letter, answer.name)
         if reason == "unchanged":
             raise NotDelivered(answer.name)
         if reason is not None:
@@ -215,7 +220,13 @@ class Sender:
         # The own head is read again: another header in its place shows a fork.
         place = max(ledger.next_sequence - 1, 0) if ledger else 0
         while True:
-            page = self.client.read(peer, transfer, place)
+            try:
+                page = self.client.read(peer, transfer, place)
+            except NotDelivered as reason:
+                if str(reason) == "ledger-unknown":
+                    # A peer that holds nothing of the ledger has nothing to be read.
+                    return
+                raise
             if isinstance(page, Refusal):
                 raise NotDelivered(page.name)
             branches = [one for fork in page["forks"] for one in fork.get("entries", [])]
