@@ -148,7 +148,9 @@ class Ledger:
         if header.created_at < self.head.header.created_at:
             raise Problem("created-at-order")
         receipt = entry.receipt_by(self.receiving)
-        if receipt is not None and receipt.received_at < self.received_at(self.head):
+        before = self.head.receipt_by(self.receiving)
+        if receipt is not None and before is not None and (
+                receipt.received_at < before.received_at or receipt.raw["incarnation"] < before.raw["incarnation"]):
             raise Problem("receipt-invalid")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pathlib
 import tempfile
 import unittest
@@ -113,6 +114,17 @@ class Office(unittest.TestCase):
         self.assertEqual([one["what"] for one in office.worklist(self.sheffield)["attention"]], ["delivery-refused"])
         office.attended(self.sheffield, 1)
         self.assertEqual(office.worklist(self.sheffield)["attention"], [])
+
+    def test_the_incarnation_of_the_sequencer_never_falls_along_a_ledger(self) -> None:
+        made = self.offered()
+        before = self.birmingham.config
+        self.birmingham.config = dataclasses.replace(before, incarnation=2)
+        self.decide("330", "acknowledge", made["transfer"])
+        self.birmingham.config = before
+        office.decide(self.birmingham, "accept", made["transfer"], self.bodies["accept"])
+        with self.birmingham.store.read() as transaction:
+            accept = transaction.ledger("373", made["transfer"]).head
+        self.assertEqual(self.refused(receive, self.sheffield, "330", accept), "receipt-invalid")
 
     def test_a_fork_is_kept_and_ends_the_ledger(self) -> None:
         made = self.offered()
