@@ -44,7 +44,8 @@ def _with_node(arguments: argparse.Namespace, node: Node) -> int:
     if command == "serve":
         _serve(node)
     elif command == "offer":
-        _print(office.offer(node, arguments.to, _input(arguments.body), arguments.responsibility))
+        _print(office.offer(node, arguments.to, _input(arguments.body), arguments.responsibility,
+                            arguments.urgent))
     elif command == "decide":
         source = {} if arguments.onward else _input(arguments.body)
         _print(office.decide(node, arguments.type, arguments.transfer, source, arguments.onward))
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     offer = commands.add_parser("offer", help="offer a child; the body comes from a file or standard input")
     offer.add_argument("--to", required=True)
     offer.add_argument("--responsibility", help="the case that the offer goes on with")
+    offer.add_argument("--urgent", action="store_true", help="urgent clocks, also where the facts do not ask for them")
     offer.add_argument("body", nargs="?", type=argparse.FileType("rb"), default=sys.stdin.buffer)
     decide = commands.add_parser("decide", help="write the next entry of a transfer")
     decide.add_argument("type", choices=sorted(TYPES - {"offer"}))

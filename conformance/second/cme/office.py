@@ -25,6 +25,10 @@ class Misuse(Exception):
     """A decision that cannot be taken now, told to the officer."""
 
 
+class OnItsWay(Misuse):
+    """An earlier decision of the own authority has no receipt yet."""
+
+
 def _sign(node: Node, header: Json, body: Json) -> Entry:
     document = {"header": header, "body": body, **{
         "signature": signatures.sign(header, "header", node.signing_key())}}
@@ -46,7 +50,7 @@ def _times(ledger: Ledger) -> str:
     return forms.timestamp(max(forms.now(), latest))
 
 
-def offer(node: Node, to: str, source: Json, responsibility: str | None = None) -> Json:
+def offer(node: Node, to: str, source: Json, responsibility: str | None = None, urgent: bool = False) -> Json:
     """Offers a child. With `responsibility` the offer follows the newest transfer of that case (ENT-006)."""
     transfer = forms.new_uuid()
     body = _body(source)
@@ -64,7 +68,7 @@ def offer(node: Node, to: str, source: Json, responsibility: str | None = None) 
             "protocol": "1.0", "transfer": transfer, "sequence": 0, "previous": None, "id": forms.new_uuid(),
             "type": "offer", "author": node.code, "recipient": to, "createdAt": forms.timestamp(forms.now()),
             "responsibility": {"id": case, "epoch": epoch},
-            "clockClass": "urgent" if bodies.needs_urgent_clocks(body) else "standard",
+            "clockClass": "urgent" if urgent or bodies.needs_urgent_clocks(body) else "standard",
             "bodyDigest": canonical.digest(body), **link}
         entry = _sign(node, header, body)
         transaction.post(to, transfer, entry.header.id, entry, None)
@@ -107,7 +111,7 @@ def decide(node: Node, kind: str, transfer: str, source: Json, onward: str | Non
             source = {**source, "outcome": {"kind": "moved-on", "onward": _onward(transaction, onward)}}
         waiting = [letter for letter in transaction.letters(peer, transfer) if letter.proposal is not None]
         if waiting:
-            raise Misuse("an earlier decision is still on its way")
+            raise OnItsWay("an earlier decision is still on its way")
         entry = _make(node, ledger, kind, forms.new_uuid(), _body(source))
         ledger.check_rules(entry)
         check_outcome(node, transaction, entry)
@@ -194,7 +198,7 @@ def worklist(node: Node) -> Json:
             "authority": node.code,
             "transfers": [_view(node, peer, ledger, ledgers, now) for peer, ledger in ledgers],
             "outbox": [{"number": one.row, "peer": one.peer, "transfer": one.transfer, "id": one.id,
-                        "proposal": one.proposal is not None, "refused": one.refused} for one in letters],
+                        "proposal": one.proposal is not None, "refused": one.refused, "owner": one.owner} for one in letters],
             "attention": transaction.attention(),
             "cases": transaction.cases(),
         }
@@ -203,7 +207,8 @@ def worklist(node: Node) -> Json:
 def _view(node: Node, peer: str, ledger: Ledger, all_: list[tuple[str, Ledger]], now: int) -> Json:
     followed = any(other.entries[0].header.raw.get("precededBy", {}).get("transfer") == ledger.transfer
                    for _, other in all_)
-    due = [{**asdict(one), "overdue": one.ends is not None and one.ends <= now}
+    due = [{**asdict(one), "started_at": forms.timestamp(one.started_at),
+            "ends": one.ends and forms.timestamp(one.ends), "overdue": one.ends is not None and one.ends <= now}
            for one in clocks(ledger, node.archive, followed)]
     return {"transfer": ledger.transfer, "with": peer, "role": ledger.role(node.code), "stage": ledger.state.stage,
             "forked": ledger.forked, "responsible": ledger.responsible(), "asOf": ledger.head_json(), "clocks": due}

@@ -58,6 +58,7 @@ class Letter:
     digest: str | None
     since: int
     refused: str | None
+    owner: str | None
 
 
 class Transaction:
@@ -138,11 +139,11 @@ class Transaction:
                 peer, transfer, id, _text(proposal.wire()) if proposal else None, digest, forms.now())
 
     def letters(self, peer: str | None = None, transfer: str | None = None) -> list[Letter]:
-        rows = self._rows("SELECT row, peer, transfer, id, proposal, digest, since, refused FROM outbox"
+        rows = self._rows("SELECT row, peer, transfer, id, proposal, digest, since, refused, owner FROM outbox"
                           " WHERE coalesce(?, peer) = peer AND coalesce(?, transfer) = transfer ORDER BY row",
                           peer, transfer)
-        return [Letter(row, one, t, id, Entry.read(json.loads(text)) if text else None, digest, since, refused)
-                for row, one, t, id, text, digest, since, refused in rows]
+        return [Letter(row, one, t, id, Entry.read(json.loads(text)) if text else None, digest, since, refused, owner)
+                for row, one, t, id, text, digest, since, refused, owner in rows]
 
     def rewrite(self, letter: Letter, proposal: Entry) -> None:
         self.do("UPDATE outbox SET proposal = ? WHERE row = ?", _text(proposal.wire()), letter.row)
