@@ -13,8 +13,11 @@ from .ledger import CLOSED, LINKS, State, may_write
 from .problems import Problem
 from .signatures import Signature
 
-_FORM = {"transfer": str, "originating": str, "receiving": str, "exportedBy": str, "exportedAt": str,
-         "entries": list, "head": dict, "peerHeads": list, "forks": list}
+_FORM = {
+    "format": lambda value: value == "cme-ledger/1", "transfer": forms.is_uuid, "originating": forms.is_authority,
+    "receiving": forms.is_authority, "exportedBy": forms.is_authority, "exportedAt": forms.is_timestamp,
+    **{name: lambda value: isinstance(value, list) for name in ("entries", "peerHeads", "forks")},
+    "head": lambda value: isinstance(value, dict)}
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,7 @@ class Verifier:
 
     def _form(self) -> bool:
         export = self.export
-        if export.get("format") != "cme-ledger/1" or any(
-                not isinstance(export.get(name), kind) for name, kind in _FORM.items()):
+        if not all(check(export.get(name)) for name, check in _FORM.items()):
             self._find("form")
             return False
         self.entries = self._read(export["entries"], 0)
@@ -111,10 +113,11 @@ class Verifier:
         for entry in entries[start:]:
             header = entry.header
             sequencers = entry.receipt_by(self.parties[1])
-            if sequencers is None:
+            if sequencers is None and entries is self.entries:
                 self._find("receipt", header.sequence)
             for receipt in entry.receipts:
-                self._receipt(receipt, header)
+                if not self._fits(receipt, header):
+                    self._find("receipt", header.sequence)
             at = sequencers.received_at if sequencers else header.created_at
             self._signature(header.author, entry.signature, header.raw, at, "signature", header.sequence)
             if sequencers is not None:
@@ -135,12 +138,11 @@ class Verifier:
         elif not signature.verifies(payload, key.public):
             self._find(kind, sequence)
 
-    def _receipt(self, receipt: Receipt, header: Header) -> None:
-        if receipt.by not in self.parties or not receipt.names(header):
-            self._find("receipt", header.sequence)
-        else:
-            self._signature(receipt.by, receipt.signature, receipt.raw, receipt.received_at, "receipt",
-                            header.sequence)
+    def _fits(self, receipt: Receipt, header: Header) -> bool:
+        key = self.directory.key(receipt.by, receipt.signature.kid)
+        return (receipt.by in self.parties and receipt.names(header) and key is not None
+                and key.in_lifetime(receipt.received_at, revocation=False)
+                and receipt.signature.verifies(receipt.raw, key.public))
 
     def _disputed(self, entry: Entry, sequencers: Receipt | None) -> str | None:
         key = self.directory.key(entry.header.author, entry.signature.kid)
@@ -199,6 +201,9 @@ class Verifier:
     def _forks(self, replay: _Replay) -> list[Entry | None]:
         """Judges each further branch, and gives the accept of each that has one."""
         accepts = []
+        # A server keeps a branch as evidence before it has looked at receipts: one that does not fit is passed over.
+        self.branches = [[entry.with_receipts(*(one for one in entry.receipts if self._fits(one, entry.header)))
+                          for entry in branch] for branch in self.branches]
         for branch in self.branches:
             first = branch[0].header
             trunk = next((one[:one.index(held)] for one in [self.entries, *self.branches] for held in one
