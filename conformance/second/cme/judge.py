@@ -93,7 +93,7 @@ class _Arrival:
             return
         if not all(self.node.directory.valid(code, self.now) for code in (self.header.author, self.header.recipient)):
             raise Problem("not-a-party")
-        if not self.node.directory.usable(self.now) and not self.transaction.ledgers(self.peer):
+        if not self.node.directory.usable(self.now) and not self.transaction.shares_a_ledger(self.peer):
             raise Problem("unavailable")
 
     # Step 5
@@ -246,10 +246,9 @@ def follow_up(node: Node, transaction: Transaction, peer: str, ledger: Ledger, h
     if originating and stage in ("declined", "upheld", "redirected", "withdrawn") and header.type != "correct":
         transaction.attend(f"transfer-{stage}", ledger.transfer, f"sequence {header.sequence}")
     if header.type == "accept":
-        twice = [other.transfer for _, other in transaction.ledgers()
+        twice = [other.transfer for _, other in transaction.ledgers(responsibility=header.responsibility)
                  if other.transfer != ledger.transfer and other.accepted_at() is not None
-                 and (other.entries[0].header.responsibility, other.entries[0].header.epoch)
-                 == (header.responsibility, header.epoch)]
+                 and other.entries[0].header.epoch == header.epoch]
         for other in twice:
             transaction.attend("accepted-twice", ledger.transfer, f"also {other}")
 
@@ -304,5 +303,4 @@ def _check_confirmation(node: Node, transaction: Transaction, header: Header, of
 
 
 def _responsible_here(node: Node, transaction: Transaction, transfer: str) -> bool:
-    return any(ledger.transfer == transfer and ledger.responsible() == node.code
-               for _, ledger in transaction.ledgers())
+    return any(ledger.responsible() == node.code for _, ledger in transaction.ledgers(transfer=transfer))

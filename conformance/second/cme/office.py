@@ -78,8 +78,7 @@ def offer(node: Node, to: str, source: Json, responsibility: str | None = None, 
 
 
 def _link(node: Node, transaction: Transaction, responsibility: str) -> tuple[Json, int]:
-    earlier = [ledger for _, ledger in transaction.ledgers()
-               if ledger.entries[0].header.responsibility == responsibility]
+    earlier = [ledger for _, ledger in transaction.ledgers(responsibility=responsibility)]
     waiting = [letter for letter in transaction.letters() if letter.proposal is not None
                and letter.proposal.header.type == "offer" and letter.proposal.header.responsibility == responsibility]
     undecided = ("offered", "acknowledged", "declined", "contested")
@@ -95,7 +94,7 @@ def _link(node: Node, transaction: Transaction, responsibility: str) -> tuple[Js
 
 
 def _find(transaction: Transaction, transfer: str) -> tuple[str, Ledger]:
-    found = [(peer, ledger) for peer, ledger in transaction.ledgers() if ledger.transfer == transfer]
+    found = transaction.ledgers(transfer=transfer)
     if len(found) != 1:
         raise Misuse("no such transfer, or not yet receipted")
     return found[0]

@@ -404,7 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _reconciliation(self, caller: str) -> tuple[int, Json]:
         node = self.server.node
         with node.store.read() as transaction:
-            ledgers = sorted((ledger for _, ledger in transaction.ledgers(caller)), key=lambda one: one.transfer)
+            ledgers = sorted((ledger for _, ledger in transaction.ledgers(peer=caller)), key=lambda one: one.transfer)
         return 200, node.sign("reconciliation", {
             "by": node.code, "with": caller, "ledgers": len(ledgers), "digest": reconciliation_digest(ledgers),
             "at": forms.timestamp(forms.now()), "incarnation": node.config.incarnation,

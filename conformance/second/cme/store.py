@@ -19,9 +19,12 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS issue (number INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger (
-    peer TEXT, transfer TEXT, originating TEXT NOT NULL, receiving TEXT NOT NULL, changed INTEGER NOT NULL,
+    peer TEXT, transfer TEXT, originating TEXT NOT NULL, receiving TEXT NOT NULL, responsibility TEXT NOT NULL,
+    changed INTEGER NOT NULL,
     PRIMARY KEY (peer, transfer)
 );
+CREATE INDEX IF NOT EXISTS ledger_transfer ON ledger (transfer);
+CREATE INDEX IF NOT EXISTS ledger_case ON ledger (responsibility);
 CREATE UNIQUE INDEX IF NOT EXISTS ledger_changed ON ledger (changed);
 CREATE TABLE IF NOT EXISTS entry (
     peer TEXT, transfer TEXT, digest TEXT, id TEXT NOT NULL, branch INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -91,9 +94,15 @@ class Transaction:
                 found.branches[branch - 1].append(entry)
         return found
 
-    def ledgers(self, peer: str | None = None) -> list[tuple[str, Ledger]]:
-        rows = self._rows("SELECT peer, transfer FROM ledger WHERE ? IN (peer, '') ORDER BY changed", peer or "")
+    def ledgers(self, **where: str) -> list[tuple[str, Ledger]]:
+        """Ledgers with their peers: all, or those of a `peer`, a `transfer` or a `responsibility`."""
+        condition = "".join(f" AND {column} = ?" for column in where)
+        rows = self._rows(f"SELECT peer, transfer FROM ledger WHERE true{condition} ORDER BY changed",
+                          *where.values())
         return [(one, ledger) for one, transfer in rows if (ledger := self.ledger(one, transfer)) is not None]
+
+    def shares_a_ledger(self, peer: str) -> bool:
+        return bool(self._rows("SELECT 1 FROM ledger WHERE peer = ? LIMIT 1", peer))
 
     def changed_after(self, peer: str, place: int, limit: int) -> list[tuple[int, str]]:
         return self._rows("SELECT changed, transfer FROM ledger WHERE peer = ? AND changed > ?"
@@ -105,9 +114,9 @@ class Transaction:
     def append(self, peer: str, ledger: Ledger, entry: Entry, branch: int = 0) -> None:
         """Puts an entry at the end of the main copy, or of a branch, and the ledger last among the heads."""
         transfer = ledger.transfer
-        self.do("INSERT INTO ledger SELECT ?, ?, ?, ?, 1 + coalesce(max(changed), 0) FROM ledger WHERE true"
+        self.do("INSERT INTO ledger SELECT ?, ?, ?, ?, ?, 1 + coalesce(max(changed), 0) FROM ledger WHERE true"
                 " ON CONFLICT DO UPDATE SET changed = excluded.changed",
-                peer, transfer, ledger.originating, ledger.receiving)
+                peer, transfer, ledger.originating, ledger.receiving, entry.header.responsibility)
         sequencers, counter = entry.receipt_by(ledger.receiving), entry.receipt_by(ledger.originating)
         self.do("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", peer, transfer, entry.header.digest,
                 entry.header.id, branch, entry.header.sequence, _text(entry.document),

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import tempfile
 import unittest
 from typing import Any, Callable
@@ -18,11 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cme import canonical, forms, signatures
 from cme.client import Client
+from cme.directory import Archive
 from cme.node import Config, Node
+from cme.verify import Verifier
 
-from .network import Reference, Second, examples, publish, wait_for
+from .network import VECTORS, Reference, Second, binary, examples, publish, run, wait_for
 
 REMOVED = object()
+MUTATIONS = 120
 Change = tuple[str, Any]
 
 # Pointer into the body of an offer, and what stands there instead.
@@ -157,6 +161,33 @@ def changed(document: Any, change: Change) -> Any:
     else:
         where[int(last) if isinstance(where, list) else last] = value
     return result
+
+
+def mutated(export: dict, chance: random.Random) -> dict:
+    """An export with one thing changed, at random, in what is signed or tied together."""
+    places: list[tuple[Any, Any]] = []
+
+    def walk(where: Any) -> None:
+        for key in list(where) if isinstance(where, dict) else range(len(where)):
+            places.append((where, key))
+            if isinstance(where[key], (dict, list)):
+                walk(where[key])
+    for member in ("entries", "head", "peerHeads"):
+        walk(export[member])
+    where, key = chance.choice(places)
+    old = where[key]
+    if chance.random() < 0.2:
+        del where[key]
+    elif isinstance(old, str) and old:
+        place = chance.randrange(len(old))
+        where[key] = old[:place] + ("2" if old[place] == "1" else "1") + old[place + 1:]
+    elif isinstance(old, int):
+        where[key] = old + chance.choice((1, -1))
+    elif isinstance(old, list) and old:
+        where[key] = chance.choice((old[::-1], [*old, old[-1]]))
+    elif isinstance(old, dict):
+        where[key] = {**old, "unknown": 1}
+    return export
 
 
 class Differential(unittest.TestCase):
@@ -454,6 +485,34 @@ class Differential(unittest.TestCase):
         for method in ("POST", "DELETE", "PATCH", "OPTIONS"):
             self.compare(method, lambda to: self.answer(to, method, "/v1/capabilities"))
         self.agree()
+
+    def test_mutated_exports(self) -> None:
+        """The verifiers take and refuse the same exports, and prove the same of what they take."""
+        seed = int(os.environ.get("CME_SEED", random.randrange(1 << 32)))
+        print(f"CME_SEED={seed}")
+        chance = random.Random(seed)
+        folder = VECTORS / "ledgers"
+        cases = [case for case in json.loads((folder / "index.json").read_text())["cases"]
+                 if case["verdict"] == "accept" and not case["forks"]]
+        taken = 0
+        for number in range(MUTATIONS):
+            case = chance.choice(cases)
+            export = mutated(json.loads((folder / case["file"]).read_text()), chance)
+            path = pathlib.Path(self.scratch.name) / f"{number}.json"
+            path.write_text(json.dumps(export))
+            directory = folder / case["directory"]
+            done = run([binary("cme-server"), "ledger", "verify", path, "--directory", directory, "--json"], check=False)
+            archive = Archive(None)
+            archive.offer(json.loads(directory.read_text()))
+            proof = Verifier(export, archive.newest).verdict()
+            self.assertEqual(done.returncode == 0, "findings" not in proof, f"{case['name']}, in {path}: {proof}")
+            if done.returncode == 0:
+                taken += 1
+                theirs = json.loads(done.stdout)["proof"]
+                for part in ("stage", "responsible", "asOf", "entries", "erased", "responsibility"):
+                    self.assertEqual(theirs[part], proof[part], part)
+                self.assertEqual(theirs["definiteUntil"], proof.get("definiteUntil"))
+        self.assertGreater(taken, 0)
 
 
 if __name__ == "__main__":
