@@ -13,7 +13,6 @@ from .problems import Problem
 from .signatures import Signature, kid_of
 
 LONDON = ZoneInfo("Europe/London")
-PROFILES = {"core", "recovery", "records", "queries", "standing-queries", "notices"}
 AVAILABILITY = {"available", "unavailable", "contact-only"}
 
 
@@ -24,6 +23,11 @@ class Refused(Exception):
 def _need(condition: bool, reason: str) -> None:
     if not condition:
         raise Refused(reason)
+
+
+def _contact(source: Any) -> None:
+    _need(isinstance(source, dict) and isinstance(source.get("name"), str), "shape of a contact")
+    _need(all(isinstance(source.get(member) or "", str) for member in ("email", "telephone")), "shape of a contact")
 
 
 def _optional(source: Json, member: str) -> int | None:
@@ -41,8 +45,8 @@ class Key:
     revoked_at: int | None
 
     @classmethod
-    def read(cls, source: Json) -> Key:
-        _need(forms.is_digest(source.get("publicKey")), "shape of a key")
+    def read(cls, source: Any) -> Key:
+        _need(isinstance(source, dict) and forms.is_digest(source.get("publicKey")), "shape of a key")
         _need(source.get("kid") == kid_of(source["publicKey"]), "a kid is not the thumbprint of its key")
         start = _optional(source, "validFrom")
         _need(start is not None, "shape of a key")
@@ -78,10 +82,19 @@ class Authority:
         pins = {member: frozenset(source.get(member, [])) for member in ("serverPins", "clientPins")}
         _need(all(forms.is_digest(pin) for some in pins.values() for pin in some), "shape of a pin")
         _need(source.get("availability") in AVAILABILITY, "shape of an availability")
-        _need(set(source.get("profiles", [])) <= PROFILES, "shape of profiles")
-        residuary = [s.get("code") for s in source.get("successors", []) if s.get("residuary") is True]
+        _need(all(isinstance(source.get(member), str) for member in ("name", "operator")), "shape of a name")
+        _contact(source.get("team"))
+        _contact(source.get("escalation"))
+        # A profile of a later version means nothing here.
+        _need(all(isinstance(profile, str) for profile in source.get("profiles", [])), "shape of profiles")
+        successors = source.get("successors", [])
+        _need(all(isinstance(s, dict) and isinstance(s.get("residuary"), bool) for s in successors),
+              "shape of successors")
+        residuary = [s.get("code") for s in successors if s["residuary"]]
         _need(len(residuary) == (0 if end is None else 1), "one residuary successor for who ends, and for no other")
         keys = tuple(Key.read(key) for key in source.get("keys", []))
+        _need(len({key.kid for key in keys}) == len(keys), "a key stands twice")
+        _need(len(pins["clientPins"]) == len(source.get("clientPins", [])), "a client pin stands twice")
         base = source.get("baseUrl")
         _need(base is None or _is_base_url(base), "base URL")
         if source["availability"] != "contact-only":
@@ -125,7 +138,8 @@ class Directory:
             raise Refused("signature") from None
         _need(any(kid_of(root) == signature.kid and signature.verifies(content, root) for root in roots), "signature")
         _need(forms.is_integer(content.get("issue"), 1) and forms.is_integer(content.get("graceDays")), "shape")
-        previous = content.get("previous")
+        _need("previous" in content, "chain")
+        previous = content["previous"]
         _need(previous is None if content["issue"] == 1 else forms.is_digest(previous), "chain")
         _need(isinstance(content.get("authorities"), list), "shape of authorities")
         listed = [Authority.read(source) for source in content["authorities"]]
@@ -137,6 +151,7 @@ class Directory:
         for what, each in (("a client pin", [(p, a.code) for a in listed for p in a.client_pins]),
                            ("a kid", [(k.kid, a.code) for a in listed for k in a.keys])):
             _need(len({name for name, _ in each}) == len(set(each)), f"{what} stands under two authorities")
+        _contact(content.get("arbiter"))
         roots_next = content.get("rootKeys")
         _need(isinstance(roots_next, list) and roots_next and all(map(forms.is_digest, roots_next)), "no root key")
         issued, expires = _optional(content, "issuedAt"), _optional(content, "expiresAt")

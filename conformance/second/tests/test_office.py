@@ -172,6 +172,21 @@ class Office(unittest.TestCase):
         self.assertEqual(self.refused(receive, self.birmingham, "383", Entry.read(
             {**proposal.wire(), "header": forged})), "not-a-party")
 
+    def test_an_issue_out_of_form_is_not_taken(self) -> None:
+        held = self.birmingham.directory.issue
+        sheffield = self.network.records["373"]
+        spoilt = [{"keys": sheffield["keys"] * 2}, {"clientPins": sheffield["clientPins"] * 2}, {"name": None},
+                  {"escalation": {}}, {"operator": 7}, {"profiles": [1]}, {"keys": [None]},
+                  {"successors": [{"code": "330"}]}, {"validFrom": "2009-1-1"}, {"serverPins": []}]
+        for change in spoilt:
+            authorities = [{**one, **(change if one is sheffield else {})} for one in self.network.records.values()]
+            self.network.publish(authorities=authorities)
+            self.network.issues.pop()
+            self.assertEqual(self.birmingham.directory.issue, held, change)
+        authorities = [{**one, "profiles": ["core", "later"], "validTo": None} for one in self.network.records.values()]
+        self.network.publish(authorities=authorities)
+        self.assertEqual(self.birmingham.directory.issue, held + 1)
+
     def test_clocks_that_have_run_out_are_told_once(self) -> None:
         made = self.offered()
         self.assertEqual(office.tell_overdue(self.birmingham, forms.now()), 0)
