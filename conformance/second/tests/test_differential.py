@@ -142,6 +142,21 @@ PAGES = ["from=-1", "from=", "from=00", "from=1e1", "from=9007199254740992", "fr
          "limit=1000", "limit=", "limit=+1", "from=0&from=1", "limit=1&limit=2", "FROM=9", "from=%30"]
 
 
+# What stands as the value of a member that nobody knows, byte for byte.
+VALUES: list[bytes] = [
+    b"0", b"-1", b"-0", b"01", b"+1", b"1.0", b"1.", b".5", b"1e0", b"1E+2", b"0x1", b"9007199254740991",
+    b"-9007199254740991", b"9007199254740992", b"-9007199254740992", b"1" * 5000, b"NaN", b"Infinity", b"-", b"",
+    b"nul", b"TRUE", b"undefined", b"'a'", b'"a', b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\ud83d\\ude00"', b'"\\uD83D\\u0041"',
+    b'"\\u0000"', b'"\\uffff"', b'"\\x41"', b'"\\u12"', b'"\\u00g0"', b'"\\/"', b'"\t"', b'"\x00"', b'"\x7f"', b'"\n"',
+    b'"\xc3\xa9"', b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf4\x90\x80\x80"', b'"\xef\xbb\xbf"', b"[1,]",
+    b"[,1]", b"[1 2]", b"[]", b"{}", b'{"a":1,}', b'{"a":1,"a":2}', b'{"a":1,"\\u0061":2}', b'{"a":{"b":1,"b":1}}',
+    b"{a:1}", b"[1]//x", b"/*x*/1", b"\xc2\xa01", b"\x0c1", b"\r\n\t 1", b"1}", b"1]", b"[" * 15 + b"]" * 15,
+    b"[" * 16 + b"]" * 16, b"[" * 30000, b'"' + b"x" * 16384 + b'"', b'"' + b"x" * 16385 + b'"',
+    b'"' + b"\xf0\x9f\x98\x80" * 12000 + b'"', b"[" + b"0," * 255 + b"0]", b"[" + b"0," * 256 + b"0]",
+    b'{"' + b"x" * 16385 + b'":1}', b"{" + b",".join(b'"%d":0' % n for n in range(128)) + b"}",
+    b"{" + b",".join(b'"%d":0' % n for n in range(129)) + b"}",
+]
+WHOLE: list[bytes] = [b"", b" ", b"null", b"[]", b"1", b'"a"', b"{}", b"{", b"\xef\xbb\xbf{}", b"{}{}", b"{} x", b"\x00"]
 FIELDS: list[dict[str, str]] = [
     {"CME_Incarnation": value} for value in ("", "0", "00", "1", "01", "-1", "+1", "1.5", "x", "1 1", "1, 1")
 ] + [{"Content_Type": value} for value in (
@@ -284,6 +299,20 @@ class Differential(unittest.TestCase):
                     entry = self.sealed(entry)
                 return self.put(to, self.sealed(changed(entry, change), keep=change[0]), header)
             self.compare(f"{change}", ask)
+        self.agree()
+
+    def test_bytes(self) -> None:
+        for value in VALUES:
+            def ask(to: str) -> Any:
+                entry = self.sealed(self.offer(to))
+                content = json.dumps(entry).encode()[:-1] + b', "unknown":' + value + b"}"
+                path = f"/v1/transfers/{entry['header']['transfer']}/entries/0"
+                return self.answer(to, "PUT", path, content)
+            self.compare(repr(value[:40]), ask)
+        for content in WHOLE:
+            self.compare(repr(content), lambda to: self.answer(
+                to, "PUT", "/v1/transfers/01936000-0000-7000-8000-000000000001/entries/0", content,
+                Content_Type="application/json"))
         self.agree()
 
     def test_fields(self) -> None:
