@@ -16,6 +16,7 @@ import time
 from typing import Any, Callable
 
 from cme import canonical, office
+from cme.canonical import Json
 from cme.node import Config, Node
 from cme.problems import Problem
 
@@ -27,9 +28,9 @@ DEADLINES = {"originating-act": "originating-acts"}
 class Adapter:
     def __init__(self, folder: pathlib.Path) -> None:
         self.config = Config.load(folder / "second.toml")
-        self.server: subprocess.Popen | None = None
+        self.server: subprocess.Popen[bytes] | None = None
         self.node: Node | None = None
-        self.verbs: dict[tuple[str, str], Callable[[dict], dict]] = {
+        self.verbs: dict[tuple[str, str], Callable[[Json], Json]] = {
             ("trigger", "offer"): self.offer, ("trigger", "decide"): self.decide,
             ("observe", "transfer"): self.transfer, ("observe", "export"): self.export,
             ("observe", "refused"): self.refused, ("process", "kill"): self.kill, ("process", "start"): self.start,
@@ -42,7 +43,7 @@ class Adapter:
             if request["verb"] == "stop":
                 return
 
-    def answer(self, request: dict) -> dict:
+    def answer(self, request: Json) -> Json:
         verb, what = request["verb"], request.get("what", "")
         if verb == "hello":
             return {**self.hello(request), "result": "done"}
@@ -59,7 +60,7 @@ class Adapter:
         except Exception as fault:
             return {"result": "failed", "reason": type(fault).__name__}
 
-    def hello(self, request: dict) -> dict:
+    def hello(self, request: Json) -> Json:
         path = self.config.file(self.config.directory)
         if not path.exists():
             path.write_text(json.dumps(request["directory"]))
@@ -75,7 +76,7 @@ class Adapter:
 
     # The process
 
-    def start(self, _request: dict) -> dict:
+    def start(self, _request: Json) -> Json:
         command = [sys.executable, "-m", "cme", "--config", str(self.config.file("second.toml")), "serve"]
         here = str(pathlib.Path(__file__).parent)
         with self.config.file("log").open("ab") as log:
@@ -90,7 +91,7 @@ class Adapter:
         with socket.socket() as probe:
             return probe.connect_ex((host, port)) == 0
 
-    def kill(self, _request: dict) -> dict:
+    def kill(self, _request: Json) -> Json:
         if self.server is not None:
             self.server.send_signal(signal.SIGKILL)
             self.server.wait()
@@ -108,7 +109,7 @@ class Adapter:
 
     # What officers do and see
 
-    def offer(self, request: dict) -> dict:
+    def offer(self, request: Json) -> Json:
         unknown = request.keys() - {"id", "verb", "what", "to", "body", "clockClass", "precededBy"}
         if unknown:
             raise office.Misuse(f"this server offers nothing with {sorted(unknown)}")
@@ -118,19 +119,20 @@ class Adapter:
         return office.offer(self._node(), request["to"], request["body"], case,
                             urgent=request.get("clockClass") == "urgent")
 
-    def decide(self, request: dict) -> dict:
+    def decide(self, request: Json) -> Json:
         """As an officer who waits while an earlier decision is on its way."""
-        def attempt() -> dict | None:
+        def attempt() -> Json | None:
             try:
                 return office.decide(self._node(), request["type"], request["transfer"], request["body"])
             except office.OnItsWay:
                 return None
         try:
-            return self._until(attempt)
+            decided: Json = self._until(attempt)
+            return decided
         except TimeoutError:
             raise office.Misuse("an earlier decision is still on its way") from None
 
-    def transfer(self, request: dict) -> dict:
+    def transfer(self, request: Json) -> Json:
         view = office.show(self._node(), request["transfer"])
         clocks = [(DEADLINES.get(clock["clock"], clock["clock"]), clock) for clock in view["clocks"]]
         return {
@@ -140,15 +142,15 @@ class Adapter:
                           for name, clock in clocks if clock["ends"] is not None],
             "notComputable": [name for name, clock in clocks if clock["ends"] is None]}
 
-    def export(self, request: dict) -> dict:
+    def export(self, request: Json) -> Json:
         return {"export": office.export(self._node(), request["transfer"])}
 
-    def refused(self, _request: dict) -> dict:
+    def refused(self, _request: Json) -> Json:
         letters = [letter for letter in office.worklist(self._node())["outbox"] if letter["refused"]]
         return {"refused": [{"transfer": one["transfer"], "problem": one["refused"], "owner": one["owner"]}
                             for one in letters]}
 
-    def directory(self, request: dict) -> dict:
+    def directory(self, request: Json) -> Json:
         path = self.config.file(self.config.directory)
         draft = path.with_suffix(".new")
         draft.write_bytes(canonical.canonical(request["directory"]))

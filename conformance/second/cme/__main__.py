@@ -8,6 +8,7 @@ import pathlib
 import signal
 import sys
 import threading
+from typing import BinaryIO
 
 from . import canonical, office, setup
 from .canonical import Json
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _input(file) -> Json:
+def _input(file: BinaryIO) -> Json:
     return canonical.parse(file.read())
 
 

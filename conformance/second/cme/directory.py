@@ -31,9 +31,14 @@ def _contact(source: Any) -> None:
 
 
 def _optional(source: Json, member: str) -> int | None:
+    return None if source.get(member) is None else _instant(source, member)
+
+
+def _instant(source: Json, member: str) -> int:
     value = source.get(member)
-    _need(value is None or forms.is_timestamp(value), f"shape of {member}")
-    return None if value is None else forms.instant(value)
+    if not isinstance(value, str) or not forms.is_timestamp(value):
+        raise Refused(f"shape of {member}")
+    return forms.instant(value)
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,7 @@ class Key:
     def read(cls, source: Any) -> Key:
         _need(isinstance(source, dict) and forms.is_digest(source.get("publicKey")), "shape of a key")
         _need(source.get("kid") == kid_of(source["publicKey"]), "a kid is not the thumbprint of its key")
-        start = _optional(source, "validFrom")
-        _need(start is not None, "shape of a key")
-        return cls(source["kid"], source["publicKey"], start, _optional(source, "retiredAt"),
+        return cls(source["kid"], source["publicKey"], _instant(source, "validFrom"), _optional(source, "retiredAt"),
                    _optional(source, "revokedAt"))
 
     def in_lifetime(self, at: int, revocation: bool = True) -> bool:
@@ -130,7 +133,8 @@ class Directory:
     def read(cls, signed: Json, roots: tuple[str, ...]) -> Directory:
         """DIR-003 and the signature by one of `roots`; the place in the chain is `follows`."""
         content = signed.get("directory")
-        _need(isinstance(content, dict) and isinstance(signed.get("signature"), str), "shape")
+        if not isinstance(content, dict) or not isinstance(signed.get("signature"), str):
+            raise Refused("shape")
         _need(content.get("format") == "cme-directory/1", "format")
         try:
             signature = Signature.read(signed["signature"], "directory", "signature-invalid")
@@ -153,9 +157,10 @@ class Directory:
             _need(len({name for name, _ in each}) == len(set(each)), f"{what} stands under two authorities")
         _contact(content.get("arbiter"))
         roots_next = content.get("rootKeys")
-        _need(isinstance(roots_next, list) and roots_next and all(map(forms.is_digest, roots_next)), "no root key")
-        issued, expires = _optional(content, "issuedAt"), _optional(content, "expiresAt")
-        _need(issued is not None and expires is not None and issued < expires, "times")
+        if not isinstance(roots_next, list) or not roots_next or not all(map(forms.is_digest, roots_next)):
+            raise Refused("no root key")
+        issued, expires = _instant(content, "issuedAt"), _instant(content, "expiresAt")
+        _need(issued < expires, "times")
         return cls(content, content["issue"], canonical.digest(content), issued, expires,
                    content["graceDays"] * 86_400 * forms.NANOS, tuple(roots_next), _policy(content.get("policy")),
                    authorities)
@@ -167,21 +172,24 @@ class Directory:
         _need(self.issued_at >= held.issued_at, "issued before the issue before it")
         for code, old in held.authorities.items():
             new = self.authorities.get(code)
-            _need(new is not None, "an authority is gone")
+            if new is None:
+                raise Refused("an authority is gone")
             _need(old.valid_to is None or new.valid_to is not None, "an end is taken back")
             keys = {key.kid: key for key in new.keys}
             for key in old.keys:
                 kept = keys.get(key.kid)
-                _need(kept is not None and kept.valid_from == key.valid_from, "a key is gone or begins elsewhere")
+                if kept is None or kept.valid_from != key.valid_from:
+                    raise Refused("a key is gone or begins elsewhere")
                 for before, after in ((key.retired_at, kept.retired_at), (key.revoked_at, kept.revoked_at)):
                     _need(before is None or (after is not None and after <= before), "a key's end is moved")
 
     def acting(self, code: str) -> list[str]:
         """The authority and the residuary successors that act for it in existing ledgers (DIR-010)."""
         found: list[str] = []
-        while code is not None and code in self.authorities and code not in found:
-            found.append(code)
-            code = self.authorities[code].residuary
+        following: str | None = code
+        while following is not None and following in self.authorities and following not in found:
+            found.append(following)
+            following = self.authorities[following].residuary
         return found
 
     def caller(self, pin: str) -> str | None:
@@ -208,7 +216,8 @@ class Directory:
 
 
 def _policy(policy: Any) -> Json:
-    _need(isinstance(policy, dict), "no policy")
+    if not isinstance(policy, dict):
+        raise Refused("no policy")
     for member in ("acknowledgeWorkingDays", "decideWorkingDays"):
         days = policy.get(member)
         _need(isinstance(days, dict) and all(forms.is_integer(days.get(c), 1) for c in ("standard", "urgent")),
@@ -266,7 +275,8 @@ class Archive:
         if forms.is_integer(number, 1) and number in self.issues:
             _need(canonical.digest(content) == self.issues[number].digest, "another issue of the same number")
             return False
-        _need(forms.is_integer(number, 1) and number > min(self.issues), "older than what is held")
+        if not isinstance(number, int) or number < min(self.issues):
+            raise Refused("older than what is held")
         held = self.newest
         offered = Directory.read(signed, held.root_keys)
         offered.follows(held)

@@ -6,7 +6,7 @@ import datetime
 import os
 import re
 import time
-from typing import Any
+from typing import Any, Callable
 
 from . import canonical
 
@@ -25,7 +25,7 @@ _LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 _UPN = re.compile(f"[{_LETTERS}][0-9]{{11}}[0-9{_LETTERS}]")
 
 
-def _like(pattern: str):
+def _like(pattern: str) -> Callable[[Any], bool]:
     compiled = re.compile(pattern)
     return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
 

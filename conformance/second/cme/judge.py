@@ -192,7 +192,7 @@ class _Arrival:
             raise Problem("receipt-missing")
         for receipt in self.entry.receipts:
             self._verified(receipt)
-        if delivery:
+        if self.sequencers is not None:
             self._vouched(self.header.author, self.entry.signature.kid)
             self._vouched(self.ledger.receiving, self.sequencers.signature.kid)
 

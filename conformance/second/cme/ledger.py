@@ -83,7 +83,7 @@ class Ledger:
 
     @property
     def state(self) -> State:
-        state: State | None = State()
+        state = State()
         for entry in self.entries:
             state = state.after(entry.header.type) or state
         return state

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from . import canonical, forms, office
+from .canonical import Json
 from .client import Client, NotDelivered, Refusal
 from .documents import Entry, Head, Receipt
 from .judge import follow_up, receive
@@ -198,7 +199,9 @@ class Sender:
         with self.node.store.read() as transaction:
             ledger = transaction.ledger(peer, transfer)
         start = answer.head["sequence"] + 1 if answer.head else 0
-        lacking = ledger.entries[start:] if ledger and forms.is_integer(start) else []
+        if ledger is None or not forms.is_integer(start):
+            return False
+        lacking = ledger.entries[start:]
         for entry in lacking:
             given = self.client.put(peer, entry)
             if isinstance(given, Refusal):
@@ -253,7 +256,7 @@ class Sender:
             return False
         return True
 
-    def _keep_head(self, peer: str, transfer: str, page: dict) -> None:
+    def _keep_head(self, peer: str, transfer: str, page: Json) -> None:
         try:
             head = Head.read(page.get("head"))
         except Problem:

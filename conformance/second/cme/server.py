@@ -88,12 +88,12 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            return self.retry(lambda: self.connection.recv_into(buffer))
+            return int(self.retry(lambda: self.connection.recv_into(buffer)))
         except (SSL.ZeroReturnError, SSL.SysCallError):
             return 0
 
     def write(self, data: Any) -> int:
-        return self.retry(lambda: self.connection.send(bytes(data)))
+        return int(self.retry(lambda: self.connection.send(bytes(data))))
 
 
 class _Limits:
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.stream = _Stream(self.tls, self.request)
         self.stream.retry(self.tls.do_handshake)
         self.pin = pin_of(self.tls.get_peer_certificate(as_cryptography=True))
-        self.rfile = io.BufferedReader(self.stream)
+        self.reader = self.rfile = io.BufferedReader(self.stream)
         self.wfile = io.BufferedWriter(self.stream, 1 << 20)
 
     def handle(self) -> None:
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self.stream.deadline = time.monotonic() + IDLE_SECONDS_MAX
-        self.rfile.peek(1)
+        self.reader.peek(1)
         self.stream.deadline = time.monotonic() + REQUEST_SECONDS_MAX
         super().handle_one_request()
 
@@ -203,26 +203,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.left_unread = True
         try:
             status, document = self._operation()
-            kind, extra = "application/json", {}
+            self._send(status, "application/json", document)
         except Problem as problem:
-            status, document, kind = problem.status, problem.document(), "application/problem+json"
-            extra = {"Retry-After": "1"} if problem.name == "rate-limited" else {}
+            self._refuse(problem)
         except (OSError, SSL.Error):
             raise
         except Exception as fault:
             log("fault", kind=type(fault).__name__)
-            problem = Problem("internal")
-            status, document, kind, extra = problem.status, problem.document(), "application/problem+json", {}
-        self._send(status, kind, document, extra)
+            self._refuse(Problem("internal"))
+
+    def _refuse(self, problem: Problem) -> None:
+        self._send(problem.status, "application/problem+json", problem.document(),
+                   **({"Retry-After": "1"} if problem.name == "rate-limited" else {}))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What is no HTTP request, told in the same form."""
         self.close_connection = True
-        problem = Problem("malformed")
         self.request_version = "HTTP/1.1"
-        self._send(problem.status, "application/problem+json", problem.document(), {})
+        self._refuse(Problem("malformed"))
 
-    def _send(self, status: int, kind: str, document: Json, extra: dict[str, str]) -> None:
+    def _send(self, status: int, kind: str, document: Json, **extra: str) -> None:
         content = json.dumps(document, ensure_ascii=False).encode()
         if getattr(self, "left_unread", False) and self._has_content():
             # What was not read would be taken for the next request.

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Any, Iterator
 
 from . import canonical, forms
 from .canonical import Json
@@ -70,7 +70,7 @@ class Transaction:
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
 
-    def _rows(self, statement: str, *values: object) -> list[tuple]:
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self.database.execute(statement, values).fetchall()
 
     def do(self, statement: str, *values: object) -> sqlite3.Cursor:

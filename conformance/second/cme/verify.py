@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from . import canonical, forms
 from .canonical import Json
 from .directory import Directory
-from .documents import Entry, Head, Header, Receipt
-from .ledger import CLOSED, LINKS, State, may_write
+from .documents import LINKS, Entry, Head, Header, Receipt
+from .ledger import CLOSED, State, may_write
 from .problems import Problem
 from .signatures import Signature
 
-_FORM = {
+_FORM: dict[str, Callable[[Any], bool]] = {
     "format": lambda value: value == "cme-ledger/1", "transfer": forms.is_uuid, "originating": forms.is_authority,
     "receiving": forms.is_authority, "exportedBy": forms.is_authority, "exportedAt": forms.is_timestamp,
     **{name: lambda value: isinstance(value, list) for name in ("entries", "peerHeads", "forks")},
@@ -78,7 +78,7 @@ class Verifier:
                 self._find("fork")
         return not self.findings
 
-    def _read(self, documents: list, start: int | None) -> list[Entry]:
+    def _read(self, documents: list[Any], start: int | None) -> list[Entry]:
         entries = []
         for place, document in enumerate(documents):
             try:

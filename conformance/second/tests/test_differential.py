@@ -205,7 +205,7 @@ def mutated(export: dict, chance: random.Random) -> dict:
     return export
 
 
-class Differential(unittest.TestCase):
+class _Servers(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.scratch = tempfile.TemporaryDirectory()
@@ -281,6 +281,8 @@ class Differential(unittest.TestCase):
         found, self.differences[:] = list(self.differences), []
         self.assertEqual(found, [], "\n".join(found))
 
+
+class Differential(_Servers):
     def test_offers(self) -> None:
         for change in OFFER:
             def ask(to: str) -> Any:
@@ -384,6 +386,51 @@ class Differential(unittest.TestCase):
         for what, change in cases.items():
             self.compare(what, again(change))
         self.agree()
+
+    def test_reads(self) -> None:
+        for target in TARGETS:
+            self.compare(target, lambda to: self.answer(to, "GET", target))
+        for page in PAGES:
+            def ask(to: str) -> Any:
+                offer = self.sealed(self.offer(to))
+                self.put(to, offer, offer["header"])
+                return self.answer(to, "GET", f"/v1/transfers/{offer['header']['transfer']}/entries?{page}")
+            self.compare(page, ask)
+        for method in ("POST", "DELETE", "PATCH", "OPTIONS"):
+            self.compare(method, lambda to: self.answer(to, method, "/v1/capabilities"))
+        self.agree()
+
+    def test_mutated_exports(self) -> None:
+        """The verifiers take and refuse the same exports, and prove the same of what they take."""
+        seed = int(os.environ.get("CME_SEED", random.randrange(1 << 32)))
+        print(f"CME_SEED={seed}")
+        chance = random.Random(seed)
+        folder = VECTORS / "ledgers"
+        cases = [case for case in json.loads((folder / "index.json").read_text())["cases"]
+                 if case["verdict"] == "accept" and not case["forks"]]
+        taken = 0
+        for number in range(MUTATIONS):
+            case = chance.choice(cases)
+            export = mutated(json.loads((folder / case["file"]).read_text()), chance)
+            path = pathlib.Path(self.scratch.name) / f"{number}.json"
+            path.write_text(json.dumps(export))
+            directory = folder / case["directory"]
+            done = run([binary("cme-server"), "ledger", "verify", path, "--directory", directory, "--json"], check=False)
+            archive = Archive(None)
+            archive.offer(json.loads(directory.read_text()))
+            proof = Verifier(export, archive.newest).verdict()
+            self.assertEqual(done.returncode == 0, "findings" not in proof, f"{case['name']}, in {path}: {proof}")
+            if done.returncode == 0:
+                taken += 1
+                theirs = json.loads(done.stdout)["proof"]
+                for part in ("stage", "responsible", "asOf", "entries", "erased", "responsibility"):
+                    self.assertEqual(theirs[part], proof[part], part)
+                self.assertEqual(theirs["definiteUntil"], proof.get("definiteUntil"))
+        self.assertGreater(taken, 0)
+
+
+class Deliveries(_Servers):
+    """Servers of its own: what is delivered here without the caller's server knowing suspends the pair in the end."""
 
     def offered_by(self, code: str, number: int) -> list[dict]:
         """Offers of a server to the caller, which is now the sequencer of their ledgers."""
@@ -501,47 +548,6 @@ class Differential(unittest.TestCase):
         for what, makers in cases.items():
             self.compare(what, sends(*makers))
         self.agree()
-
-    def test_reads(self) -> None:
-        for target in TARGETS:
-            self.compare(target, lambda to: self.answer(to, "GET", target))
-        for page in PAGES:
-            def ask(to: str) -> Any:
-                offer = self.sealed(self.offer(to))
-                self.put(to, offer, offer["header"])
-                return self.answer(to, "GET", f"/v1/transfers/{offer['header']['transfer']}/entries?{page}")
-            self.compare(page, ask)
-        for method in ("POST", "DELETE", "PATCH", "OPTIONS"):
-            self.compare(method, lambda to: self.answer(to, method, "/v1/capabilities"))
-        self.agree()
-
-    def test_mutated_exports(self) -> None:
-        """The verifiers take and refuse the same exports, and prove the same of what they take."""
-        seed = int(os.environ.get("CME_SEED", random.randrange(1 << 32)))
-        print(f"CME_SEED={seed}")
-        chance = random.Random(seed)
-        folder = VECTORS / "ledgers"
-        cases = [case for case in json.loads((folder / "index.json").read_text())["cases"]
-                 if case["verdict"] == "accept" and not case["forks"]]
-        taken = 0
-        for number in range(MUTATIONS):
-            case = chance.choice(cases)
-            export = mutated(json.loads((folder / case["file"]).read_text()), chance)
-            path = pathlib.Path(self.scratch.name) / f"{number}.json"
-            path.write_text(json.dumps(export))
-            directory = folder / case["directory"]
-            done = run([binary("cme-server"), "ledger", "verify", path, "--directory", directory, "--json"], check=False)
-            archive = Archive(None)
-            archive.offer(json.loads(directory.read_text()))
-            proof = Verifier(export, archive.newest).verdict()
-            self.assertEqual(done.returncode == 0, "findings" not in proof, f"{case['name']}, in {path}: {proof}")
-            if done.returncode == 0:
-                taken += 1
-                theirs = json.loads(done.stdout)["proof"]
-                for part in ("stage", "responsible", "asOf", "entries", "erased", "responsibility"):
-                    self.assertEqual(theirs[part], proof[part], part)
-                self.assertEqual(theirs["definiteUntil"], proof.get("definiteUntil"))
-        self.assertGreater(taken, 0)
 
 
 if __name__ == "__main__":
