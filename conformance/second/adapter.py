@@ -17,8 +17,10 @@ from typing import Any, Callable
 
 from cme import canonical, office
 from cme.canonical import Json
+from cme.directory import Archive
 from cme.node import Config, Node
 from cme.problems import Problem
+from cme.verify import Verifier
 
 FORMAT = "cme-adapter/1"
 WAIT_SECONDS = 10
@@ -33,7 +35,8 @@ class Adapter:
         self.verbs: dict[tuple[str, str], Callable[[Json], Json]] = {
             ("trigger", "offer"): self.offer, ("trigger", "decide"): self.decide,
             ("observe", "transfer"): self.transfer, ("observe", "export"): self.export,
-            ("observe", "refused"): self.refused, ("process", "kill"): self.kill, ("process", "start"): self.start,
+            ("observe", "refused"): self.refused, ("observe", "verdict"): self.verdict,
+            ("process", "kill"): self.kill, ("process", "start"): self.start,
             ("seed", "directory"): self.directory}
 
     def serve(self) -> None:
@@ -144,6 +147,14 @@ class Adapter:
 
     def export(self, request: Json) -> Json:
         return {"export": office.export(self._node(), request["transfer"])}
+
+    def verdict(self, request: Json) -> Json:
+        """What the offline verifier says; it has nothing to do with the server."""
+        archive = Archive(None)
+        archive.offer(request["directory"])
+        verdict = Verifier(canonical.parse(request["export"].encode()), archive.newest).verdict()
+        findings = verdict.get("findings", [])
+        return {"findings": findings, "proof": None if findings else verdict}
 
     def refused(self, _request: Json) -> Json:
         letters = [letter for letter in office.worklist(self._node())["outbox"] if letter["refused"]]

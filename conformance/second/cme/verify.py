@@ -284,7 +284,7 @@ class Verifier:
             spans[0]["until"] = at
             spans.append({"authority": receiving, "from": at})
             counter = accept.receipt_by(originating)
-            passed = {"at": at, **({"knownAt": counter.raw["receivedAt"]} if counter else {})}
+            passed = {"at": at, **({"receivedByOriginating": counter.raw["receivedAt"]} if counter else {})}
         places = [branch[0].header for branch in self.branches]
         return {
             "transfer": offer.transfer, "originating": originating, "receiving": receiving,

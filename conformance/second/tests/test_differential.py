@@ -26,7 +26,7 @@ from cme.verify import Verifier
 from .network import VECTORS, Reference, Second, binary, examples, publish, run, wait_for
 
 REMOVED = object()
-MUTATIONS = 120
+MUTATIONS = 80
 Change = tuple[str, Any]
 
 # Pointer into the body of an offer, and what stands there instead.

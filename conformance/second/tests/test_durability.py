@@ -15,7 +15,7 @@ from cme.documents import Receipt
 
 from .network import WAIT_SECONDS_MAX, Second, examples, publish
 
-KILLS = 5
+KILLS = 3
 
 
 class Durability(unittest.TestCase):

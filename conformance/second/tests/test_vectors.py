@@ -166,7 +166,7 @@ class Vectors(unittest.TestCase):
                 self.assertNotIn("findings", verdict)
                 passed = verdict.get("passed", {})
                 self.assertEqual(
-                    (verdict["stage"], verdict["responsible"], passed.get("at"), passed.get("knownAt"),
+                    (verdict["stage"], verdict["responsible"], passed.get("at"), passed.get("receivedByOriginating"),
                      verdict["entries"], verdict["asOf"]["headerDigest"], verdict["erased"],
                      [one["sequence"] for one in verdict["disputed"]], [one["sequence"] for one in verdict["forks"]]),
                     (case["stage"], case["responsible"], case["passedAt"], case["knownToOriginatingAt"],
