@@ -85,9 +85,7 @@ pub async fn receive(desk: &Desk<'_>, query: Query, arrived: Grid) -> Result<Rep
         Ok(asked) => asked,
         Err(problem) => return Ok(Reply::Refused(problem)),
     };
-    let reply = answer(desk, asked, arrived).await;
-    arrived.end(desk.node).await;
-    reply
+    arrived.hold(desk.node, answer(desk, asked, arrived)).await
 }
 
 /// Steps 4 to 6 of the text: parties, digest and rules, signature.
@@ -161,7 +159,9 @@ async fn answer(desk: &Desk<'_>, asked: Asked, arrived: Grid) -> Result<Reply, S
         let found = if withheld {
             (Finding::nothing(AnswerOutcome::Withheld), None)
         } else {
-            match look(node, hosted.code, &asked).await {
+            // What is stored then is stored at a moment that doesn't tell how long the look took: a second request could
+            // watch it.
+            match arrived.hold_half(node, look(node, hosted.code, &asked)).await {
                 Ok(found) => found,
                 Err(FindError::NotReady) => break,
                 Err(FindError::Store(error)) => return Err(error),
@@ -171,9 +171,6 @@ async fn answer(desk: &Desk<'_>, asked: Asked, arrived: Grid) -> Result<Reply, S
             Ok(prepared) => prepared,
             Err(problem) => return Ok(Reply::Refused(problem)),
         };
-        // So that not even the moment at which something is stored, which a second request could watch, tells how
-        // long the look took.
-        arrived.half(node).await;
         if let Some(reply) = node.store().write(move |tx| prepared.commit(tx)).await? {
             return Ok(reply);
         }
@@ -211,9 +208,7 @@ pub enum Withdrawn {
 ///
 /// Implements: QRY-019, QRY-020, QRY-030
 pub async fn withdraw(desk: &Desk<'_>, query: QueryId, arrived: Grid) -> Result<Withdrawn, StoreError> {
-    let withdrawn = withdrawal(desk, query).await;
-    arrived.end(desk.node).await;
-    withdrawn
+    arrived.hold(desk.node, withdrawal(desk, query)).await
 }
 
 async fn withdrawal(desk: &Desk<'_>, query: QueryId) -> Result<Withdrawn, StoreError> {

@@ -25,7 +25,8 @@ use tokio::sync::watch;
 use crate::node::Node;
 use crate::notices::{Desk, Matter, Told};
 use crate::store::asked::{self, Held, QueryKey};
-use crate::store::{StoreError, Tx};
+use crate::store::dispatch::{self, DispatchKey, Task};
+use crate::store::{StoreError, Tx, deployment};
 
 /// How often bodies whose time is over are looked for.
 const ERASE_EVERY: Duration = Duration::from_mins(1);
@@ -168,9 +169,18 @@ fn put_to(tx: &mut dyn Tx, parties: &[AuthorityCode], said: &Answer) -> Result<O
     Ok(None)
 }
 
-/// Erases bodies whose time is over until `stop` turns true.
+/// The row by which a query, or its withdrawal, is sent.
+pub fn row(hosted: AuthorityCode, header: &QueryHeader, task: Task) -> DispatchKey {
+    let id = header.query.to_string();
+    DispatchKey { hosted, counterparty: header.recipient, task, id, number: 0 }
+}
+
+/// Puts open queries again after a restore, and erases bodies whose time is over, until `stop` turns true.
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
+        if let Err(error) = ask_again(&node).await {
+            tracing::warn!(%error, "open queries could not be put again yet");
+        }
         if let Err(error) = erase_due(&node).await {
             tracing::warn!(%error, "bodies of queries could not be erased yet");
         }
@@ -179,6 +189,35 @@ pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
         }
     }
+}
+
+/// Every query that is open is put again, once after each restore: the answers that the backup lacks come back with
+/// it, as the same query gives all of them. Gives the number.
+pub async fn ask_again(node: &Node) -> Result<u64, StoreError> {
+    let incarnation = node.incarnation();
+    if node.store().read(|tx| deployment::asked_again(tx)).await? == Some(incarnation) {
+        return Ok(0);
+    }
+    let (now, hosted): (_, Vec<AuthorityCode>) =
+        (node.now(), node.all_hosted().map(|hosted| hosted.code).collect());
+    let again = node.store().write(move |tx| {
+        if deployment::asked_again(tx)? == Some(incarnation) {
+            return Ok(0);
+        }
+        let mut again = 0;
+        for code in &hosted {
+            for held in asked::open(tx, *code)? {
+                let row = row(*code, &held.header, Task::Query);
+                if !dispatch::is_dead(tx, &row)? {
+                    dispatch::enqueue(tx, &row, now)?;
+                    again += 1;
+                }
+            }
+        }
+        deployment::keep_asked_again(tx, incarnation)?;
+        Ok(again)
+    });
+    again.await
 }
 
 /// No body is kept whose time is over; gives the number that went.

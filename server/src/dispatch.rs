@@ -5,8 +5,9 @@
 //! a ledger are no matter here. A thing that is done makes room for the next at once, and one peer has few under
 //! way at one time, so that peers that hang keep nobody else waiting.
 
-mod answers;
 mod queries;
+
+mod answers;
 
 use std::time::Duration;
 
@@ -165,9 +166,9 @@ async fn postpone(
 async fn send(node: &Node, key: &DispatchKey) -> Result<(), Failure> {
     match key.task {
         Task::Notice | Task::Acknowledgement => send_about_notice(node, key).await,
-        Task::Answer => answers::put(node, key).await,
         Task::Query => queries::put(node, key).await,
         Task::Withdrawal => queries::withdraw(node, key).await,
+        Task::Answer => answers::put(node, key).await,
     }
 }
 

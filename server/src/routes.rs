@@ -40,10 +40,10 @@ fn route(operation: &Operation) -> Route {
         "list_heads" => web::get().to(handler::list_heads::list_heads),
         "get_reconciliation" => web::get().to(handler::get_reconciliation::get_reconciliation),
         "put_query" => web::put().to(handler::put_query::put_query),
+        "put_answer" => web::put().to(handler::put_answer::put_answer),
         "withdraw_query" => web::delete().to(handler::withdraw_query::withdraw_query),
         "put_notice" => web::put().to(handler::put_notice::put_notice),
         "put_acknowledgement" => web::put().to(handler::put_acknowledgement::put_acknowledgement),
-        "put_answer" => web::put().to(handler::put_answer::put_answer),
         other => unreachable!("operation {other} has no handler"),
     }
 }

@@ -105,7 +105,6 @@ impl Prepared {
                 queries::move_matches(tx, &earlier, key.query)?;
             }
             queries::end_standing(tx, &earlier, key.query)?;
-            queries::end_matches(tx, &earlier)?;
         }
         let open = self.meet(tx, &self.finding.met, false, kept)?;
         let shielded = self.meet(tx, &self.finding.shielded, true, kept)?;

@@ -63,13 +63,13 @@ pub(super) enum OfficeCommand {
     /// Facts told to other authorities, and told by them; they move no responsibility.
     #[command(subcommand)]
     Notice(NoticeCommand),
-    /// Queries that other authorities put, and what you say to them.
-    #[command(subcommand)]
-    Answer(AnswerCommand),
     Leavers(Leavers),
     /// Whether other authorities know a child.
     #[command(subcommand)]
     Query(QueryCommand),
+    /// Queries that other authorities put, and what you say to them.
+    #[command(subcommand)]
+    Answer(AnswerCommand),
     /// List what the escalation contact was told, the newest first.
     Escalations(Escalations),
     /// Print an example body for a decision.
@@ -185,9 +185,9 @@ impl OfficeCommand {
             Self::Resolve(resolve) => return resolve.run(config).await,
             Self::Escalations(escalations) => return escalations.run(config).await,
             Self::Notice(notice) => return notice.run(config).await,
-            Self::Answer(answer) => return answer.run(config).await,
             Self::Leavers(leavers) => return leavers.run(config).await,
             Self::Query(query) => return query.run(config).await,
+            Self::Answer(answer) => return answer.run(config).await,
             Self::Example { kind } => return print_example(*kind),
             Self::Acknowledge(decide) => (decide, EntryType::Acknowledge),
             Self::Ask(decide) => (decide, EntryType::RequestInformation),

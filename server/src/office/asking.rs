@@ -2,8 +2,10 @@
 //!
 //! A decision is committed with the order to send it, and sent by the server (`crate::asking` says why).
 
+mod ending;
 mod handing;
 mod region;
+mod renewal;
 mod view;
 
 use std::collections::BTreeSet;
@@ -11,7 +13,7 @@ use std::collections::BTreeSet;
 use cme_client::broadcast::{Selected, Selection};
 use cme_spec::body::StatedBasis;
 use cme_spec::canonical::Json;
-use cme_spec::codes::{AnswerOutcome, LegalBasis, QueryPurpose};
+use cme_spec::codes::{LegalBasis, MatchedField, QueryPurpose};
 use cme_spec::directory::{Availability, Directory};
 use cme_spec::entry::PROTOCOL;
 use cme_spec::envelope::Signed;
@@ -19,21 +21,23 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{BroadcastId, Instant, QueryId};
 use cme_spec::query::{
     self, OfficerId, Query, QueryFault, QueryHeader, QueryOfficer, Subject, UNBROADCAST_AUTHORITIES_MAX,
-    UNBROADCAST_SECONDS, stands_until,
+    UNBROADCAST_SECONDS,
 };
 use cme_spec::working_days::london_date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::OfficeError;
-use crate::asking;
+use crate::asking::row;
 use crate::node::{Hosted, Node};
-use crate::store::asked::{self, Asking, Held};
-use crate::store::dispatch::{self, DispatchKey, Task};
+use crate::store::asked::{self, Asking};
+use crate::store::dispatch::{self, Task};
 use crate::store::{StoreError, Tx};
 
+pub use self::ending::{retry_asking, withdraw_asking};
 pub use self::handing::{offer_draft, offer_found};
 pub use self::region::region;
+pub use self::renewal::{RenewDecision, renew_asking};
 pub use self::view::{
     AskedView, AskingDetails, AskingView, AuthorityStatus, RingView, Tally, asking_details, list_askings,
     show_asking,
@@ -81,19 +85,6 @@ pub struct AskDecision {
     pub subject: Json,
 }
 
-/// An officer goes on looking: the standing queries of an asking are renewed.
-#[derive(Clone, Debug)]
-pub struct RenewDecision {
-    /// The authority that asks.
-    pub by: AuthorityCode,
-    /// What is renewed.
-    pub asking: Uuid,
-    /// Who decides.
-    pub deciders: Deciders,
-    /// For how many days the new queries stand.
-    pub standing_days: u32,
-}
-
 /// What every query of one decision has in common.
 struct Draft<'a> {
     node: &'a Node,
@@ -107,7 +98,7 @@ struct Draft<'a> {
     subject: &'a Value,
 }
 
-type Queries = Vec<(Query, Vec<cme_spec::codes::MatchedField>)>;
+type Queries = Vec<(Query, Vec<MatchedField>)>;
 
 impl Draft<'_> {
     /// The query to one authority, which stands only where the authority keeps such queries. Implements: QRY-004
@@ -116,7 +107,7 @@ impl Draft<'_> {
         directory: &Directory,
         to: AuthorityCode,
         renews: Option<QueryId>,
-    ) -> Result<(Query, Vec<cme_spec::codes::MatchedField>), OfficeError> {
+    ) -> Result<(Query, Vec<MatchedField>), OfficeError> {
         let stands = has_profile(directory, to, STANDING_PROFILE);
         let standing_until = self.standing_until.filter(|_| stands);
         let mut body = json!({
@@ -268,11 +259,6 @@ fn subject(query: &Query) -> Option<Subject> {
     query::check(query).ok().map(|body| body.subject)
 }
 
-pub(super) fn row(hosted: AuthorityCode, header: &QueryHeader, task: Task) -> DispatchKey {
-    let id = header.query.to_string();
-    DispatchKey { hosted, counterparty: header.recipient, task, id, number: 0 }
-}
-
 fn has_profile(directory: &Directory, code: AuthorityCode, profile: &str) -> bool {
     let record = directory.answering(code);
     record.is_some_and(|record| record.profiles.iter().any(|known| known == profile))
@@ -324,145 +310,6 @@ pub(super) fn resolve(tx: &mut dyn Tx, by: AuthorityCode, id: Uuid) -> Result<Op
     let Ok(query) = id.to_string().parse() else { return Ok(None) };
     let held = asked::find(tx, &asked::QueryKey { hosted: by, query })?;
     held.map_or(Ok(None), |held| asked::find_asking(tx, by, held.asking))
-}
-
-/// Asks no more: at every authority of the asking, or at those that are named. Implements: STQ-012
-pub async fn withdraw_asking(
-    node: &Node,
-    by: AuthorityCode,
-    id: Uuid,
-    only: Vec<AuthorityCode>,
-) -> Result<AskingDetails, OfficeError> {
-    let now = node.now();
-    let done = node.store().write(move |tx| {
-        let Some(asking) = resolve(tx, by, id)? else { return Ok(Err(OfficeError::UnknownAsking(by, id))) };
-        let all = asked::of_asking(tx, by, asking.id)?;
-        if let Some(stranger) = only.iter().find(|code| all.iter().all(|held| held.counterparty != **code)) {
-            return Ok(Err(OfficeError::NotAsked(*stranger)));
-        }
-        for held in all.iter().filter(|held| only.is_empty() || only.contains(&held.counterparty)) {
-            withdraw_one(tx, held, now)?;
-        }
-        Ok(Ok(asking.id))
-    });
-    let id = done.await??;
-    asking_details(node, by, id).await
-}
-
-/// One query is withdrawn, with those that it renews where the authority may not have the renewal yet.
-fn withdraw_one(tx: &mut dyn Tx, held: &Held, now: Instant) -> Result<(), StoreError> {
-    let mut next = Some(held.clone());
-    while let Some(held) = next {
-        if held.withdrawn_at.is_none() {
-            let by = held.key.hosted;
-            let was_dead = dispatch::is_dead(tx, &row(by, &held.header, Task::Query))?;
-            dispatch::call_off(tx, &row(by, &held.header, Task::Query), now)?;
-            asking::withdrawn(tx, &held, now)?;
-            if !was_dead && may_be_kept_there(&held, now) {
-                dispatch::enqueue(tx, &row(by, &held.header, Task::Withdrawal), now)?;
-            }
-        }
-        let before = held.header.renews.filter(|_| held.answers.is_empty());
-        next = match before {
-            Some(query) => asked::find(tx, &asked::QueryKey { hosted: held.key.hosted, query })?,
-            None => None,
-        };
-    }
-    Ok(())
-}
-
-/// Whether the authority that was asked may hold the query's body, or look for the child.
-fn may_be_kept_there(held: &Held, now: Instant) -> bool {
-    let said = held.said();
-    match said.last().map(|answer| answer.outcome) {
-        Some(AnswerOutcome::Withheld) => false,
-        Some(AnswerOutcome::NotKnown) => stands_until(&held.header, &said).is_some_and(|until| now < until),
-        Some(AnswerOutcome::Possible | AnswerOutcome::Known | AnswerOutcome::Referred) | None => true,
-    }
-}
-
-/// Goes on asking where the queries of an asking stand, or are still to be answered: each is followed by a new one
-/// to the same authority. Implements: STQ-003
-pub async fn renew_asking(node: &Node, decision: RenewDecision) -> Result<AskingDetails, OfficeError> {
-    let (by, id, now) = (decision.by, decision.asking, node.now());
-    let archive = node.archive();
-    let directory = archive.newest().map(Signed::content).ok_or(OfficeError::NoDirectory)?;
-    let hosted = node.hosted(by).ok_or(OfficeError::NotHosted(by))?;
-    let read = node.store().read(move |tx| {
-        let Some(asking) = resolve(tx, by, id)? else { return Ok(None) };
-        let letters = dispatch::of_hosted(tx, by)?;
-        Ok(Some((
-            asked::of_asking(tx, by, asking.id)?,
-            asked::renewed_by(tx, by, asking.id)?,
-            letters,
-            asking,
-        )))
-    });
-    let (all, renewed, letters, before) = read.await?.ok_or(OfficeError::UnknownAsking(by, id))?;
-    if let Some(renewed) = renewed {
-        return Err(OfficeError::RenewedAlready(before.id, renewed));
-    }
-    let is_dead = |held: &Held| {
-        let key = row(by, &held.header, Task::Query);
-        letters.iter().any(|letter| letter.dead && letter.key == key)
-    };
-    let open: Vec<&Held> = all.iter().filter(|held| is_open(held, now) && !is_dead(held)).collect();
-    let body = open.iter().find_map(|held| held.query.as_ref()).map(|query| query.body().value().clone());
-    let first = open.first().ok_or(OfficeError::NothingStands(before.id))?;
-    let subject = body.ok_or(OfficeError::NothingStands(before.id))?["subject"].take();
-    let broadcast = first.header.broadcast.map(|_| node.random().broadcast_id(now));
-    if broadcast.is_some() != decision.deciders.second.is_some() {
-        return Err(OfficeError::TwoOfficers);
-    }
-    let draft = Draft {
-        node,
-        hosted,
-        now,
-        purpose: first.header.purpose,
-        legal_basis: first.header.legal_basis.clone(),
-        broadcast,
-        standing_until: Some(after_days(now, decision.standing_days)),
-        deciders: &decision.deciders,
-        subject: &subject,
-    };
-    let queries = open
-        .iter()
-        .filter(|held| has_profile(directory, held.counterparty, STANDING_PROFILE))
-        .map(|held| draft.query(directory, held.counterparty, Some(held.key.query)))
-        .collect::<Result<Queries, _>>()?;
-    let asking = asking_of(&draft, &queries, before.to_ring, Some(before.id))
-        .map_err(|_| OfficeError::NothingStands(before.id))?;
-    let renewed = asking.id;
-    commit(node, asking, queries).await?;
-    asking_details(node, by, renewed).await
-}
-
-/// Whether a query stands, or was not answered yet and is to stand.
-fn is_open(held: &Held, now: Instant) -> bool {
-    let stands = match held.newest() {
-        None => held.header.standing_until,
-        Some(_) => stands_until(&held.header, &held.said()),
-    };
-    held.withdrawn_at.is_none() && stands.is_some_and(|until| now < until)
-}
-
-/// What was refused for good about an asking is sent again: whatever stood in its way is mended.
-pub async fn retry_asking(node: &Node, by: AuthorityCode, id: Uuid) -> Result<AskingDetails, OfficeError> {
-    let now = node.now();
-    let retried = node.store().write(move |tx| {
-        let Some(asking) = resolve(tx, by, id)? else { return Ok(Err(OfficeError::UnknownAsking(by, id))) };
-        let queries = asked::of_asking(tx, by, asking.id)?;
-        let ids: BTreeSet<String> = queries.iter().map(|held| held.key.query.to_string()).collect();
-        let letters = dispatch::of_hosted(tx, by)?;
-        let dead: Vec<_> =
-            letters.iter().filter(|letter| letter.dead && ids.contains(&letter.key.id)).collect();
-        for letter in &dead {
-            dispatch::enqueue(tx, &letter.key, now)?;
-        }
-        Ok(if dead.is_empty() { Err(OfficeError::NoRefusedQuery(asking.id)) } else { Ok(asking.id) })
-    });
-    let id = retried.await??;
-    asking_details(node, by, id).await
 }
 
 /// The officers that a command names.

@@ -109,36 +109,6 @@ pub enum OfficeError {
     /// Nothing about the notice was refused for good.
     #[error("nothing about notice {0} was refused for good; see `office notice list`")]
     NoRefusedNotice(NoticeId),
-    /// No such query.
-    #[error("authority {0} was not put a query {1}; see `office answer list`")]
-    UnknownQuery(AuthorityCode, QueryId),
-    /// Two authorities have used one id.
-    #[error("several authorities have put a query {0}: say which with --from CODE")]
-    WhichAsker(QueryId),
-    /// Another officer was faster.
-    #[error("query {0} was answered meanwhile; see `office answer show`")]
-    AnsweredMeanwhile(QueryId),
-    /// Nobody needs an answer any more.
-    #[error("query {0} was withdrawn: its author needs no more answers")]
-    QueryWithdrawn(QueryId),
-    /// No match that may be told.
-    #[error("query {0} has no match that can be told so; see `office answer show`")]
-    NoMatch(QueryId),
-    /// Several children may be the one.
-    #[error("several children may be the one that query {0} asks for: say which with --child NUMBER")]
-    WhichChild(QueryId),
-    /// The answer may not follow those before it.
-    #[error("{0}")]
-    AnswerNotAllowed(AnswerFault),
-    /// Nothing about the query was refused for good.
-    #[error("no answer to query {0} was refused for good; see `office answer list`")]
-    NoRefusedAnswer(QueryId),
-    /// Nobody holds the role for restricted children.
-    #[error("name those who hold the role for restricted children, in `ids` of [queries.restricted_officer]")]
-    NoRestrictedOfficer,
-    /// The officer does not hold the role.
-    #[error("only the {0} may see this; see [queries.restricted_officer]")]
-    NotRestrictedOfficer(String),
     /// An authority can't ask itself.
     #[error("an authority can't ask itself; `register match` looks into its own register")]
     QueryToItself,
@@ -200,6 +170,36 @@ pub enum OfficeError {
         "the child of this query is erased: write the whole offer (`office example offer`) and use `office offer`"
     )]
     ChildErased,
+    /// No such query.
+    #[error("authority {0} was not put a query {1}; see `office answer list`")]
+    UnknownQuery(AuthorityCode, QueryId),
+    /// Two authorities have used one id.
+    #[error("several authorities have put a query {0}: say which with --from CODE")]
+    WhichAsker(QueryId),
+    /// Another officer was faster.
+    #[error("query {0} was answered meanwhile; see `office answer show`")]
+    AnsweredMeanwhile(QueryId),
+    /// Nobody needs an answer any more.
+    #[error("query {0} was withdrawn: its author needs no more answers")]
+    QueryWithdrawn(QueryId),
+    /// No match that may be told.
+    #[error("query {0} has no match that can be told so; see `office answer show`")]
+    NoMatch(QueryId),
+    /// Several children may be the one.
+    #[error("several children may be the one that query {0} asks for: say which with --child NUMBER")]
+    WhichChild(QueryId),
+    /// The answer may not follow those before it.
+    #[error("{0}")]
+    AnswerNotAllowed(AnswerFault),
+    /// Nothing about the query was refused for good.
+    #[error("no answer to query {0} was refused for good; see `office answer list`")]
+    NoRefusedAnswer(QueryId),
+    /// Nobody holds the role for restricted children.
+    #[error("name those who hold the role for restricted children, in `ids` of [queries.restricted_officer]")]
+    NoRestrictedOfficer,
+    /// The officer does not hold the role.
+    #[error("only the {0} may see this; see [queries.restricted_officer]")]
+    NotRestrictedOfficer(String),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

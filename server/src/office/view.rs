@@ -17,6 +17,7 @@ use super::{OfficeError, clocks};
 use crate::node::Node;
 use crate::peers;
 use crate::reconciliation::possible_partners;
+use crate::store::asked;
 use crate::store::escalations;
 use crate::store::ledgers::{self, Held};
 use crate::store::officers::{self, RefusedDelivery};
@@ -128,6 +129,8 @@ pub struct ListView {
     pub refused_here: Vec<RefusedView>,
     /// Messages to the escalation contact that were refused for good.
     pub escalations_refused: Vec<MessageView>,
+    /// Answers of other authorities to queries that no officer has looked at: `office query list` says to which.
+    pub answers_unseen: u64,
     /// Transfers that were both accepted for one child and one hand-over: it was offered twice.
     pub accepted_twice: Vec<[TransferId; 2]>,
     /// Authorities with which this one has to reconcile before anything can be added to their ledgers.
@@ -314,9 +317,10 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         let letters = (outbox::proposals(tx, authority)?, outbox::of_hosted(tx, authority)?);
         let around = Around::read(tx, &in_job, authority, &transfers)?;
         let looked_at = (officers::refused(tx, authority)?, pairs::of_hosted(tx, authority)?);
-        Ok((transfers, around, letters, looked_at, escalations::refused(tx, authority)?))
+        let told = (escalations::refused(tx, authority)?, asked::unseen(tx, authority)?);
+        Ok((transfers, around, letters, looked_at, told))
     });
-    let (transfers, around, (proposals, letters), (refused, pairs), untaken) = read.await?;
+    let (transfers, around, (proposals, letters), (refused, pairs), (untaken, unseen)) = read.await?;
     let now = node.now();
     let (dead, waiting): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.dead);
     let decision = |proposal: Proposal| DecisionView {
@@ -337,6 +341,7 @@ pub async fn list(node: &Node, authority: AuthorityCode) -> Result<ListView, Off
         refused: dead.into_iter().map(|letter| letter_view(letter, &team)).collect(),
         refused_here: refused.into_iter().map(refused_view).collect(),
         escalations_refused: untaken.into_iter().map(message_view).collect(),
+        answers_unseen: unseen,
         accepted_twice: accepted_twice(&transfers),
         peers: peer_views(node, authority, pairs, &transfers),
     })

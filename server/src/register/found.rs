@@ -44,18 +44,6 @@ impl Found {
         let candidates = answer.candidates.into_iter().zip(bearers).map(with_bearer).collect();
         Some(Self { decision: answer.decision, reason: answer.reason, candidates })
     }
-
-    /// Whether the answer has to be that of a child who is not known: one who may be the child is shielded. Two
-    /// sources may know one child and only one of them that it is shielded, so the first candidate alone doesn't
-    /// decide.
-    pub fn is_restricted(&self) -> bool {
-        self.decision != Decision::NoMatch && self.shielded().next().is_some()
-    }
-
-    /// The shielded children who may be the child: of these an officer is told.
-    pub fn shielded(&self) -> impl Iterator<Item = &FoundCandidate> {
-        self.candidates.iter().filter(|candidate| candidate.possible && candidate.bearer.shielded)
-    }
 }
 
 impl FoundCandidate {

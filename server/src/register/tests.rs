@@ -73,9 +73,19 @@ impl Fixture {
         assert!(done.await.unwrap());
     }
 
+    async fn look(&self, query: &Child) -> Look {
+        self.live.look(code("330"), query).await.unwrap()
+    }
+
     async fn find(&self, query: &Child) -> Found {
         self.live.find(code("330"), query).await.unwrap()
     }
+}
+
+fn ids(candidates: &[FoundCandidate]) -> Vec<u64> {
+    let mut ids: Vec<u64> = candidates.iter().map(|candidate| candidate.id().0).collect();
+    ids.sort_unstable();
+    ids
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,7 +103,6 @@ async fn answers_when_it_is_built_and_not_before() {
     assert_eq!((first.id(), first.bearer.reference.as_str(), first.possible), (ChildId(201), "201", true));
     let agreed: Vec<Field> = first.agreed().collect();
     assert_eq!(agreed, [Field::GivenName, Field::FamilyName, Field::DateOfBirth, Field::Sex]);
-    assert!(!found.is_restricted());
     assert!(matches!(fixture.live.find(code("373"), &anna()).await, Err(FindError::NotReady)), "not hosted");
 }
 
@@ -102,15 +111,17 @@ async fn an_officers_flag_counts_at_once() {
     let fixture = fixture();
     fixture.import("schools", 1, everybody()).await;
     fixture.live.bring_up_to_date(code("330")).await.unwrap();
-    assert!(!fixture.find(&anna()).await.is_restricted());
+    let look = fixture.look(&anna()).await;
+    assert_eq!((look.open.decision, ids(&look.shielded)), (Decision::Match, vec![]));
     let now = instant("2026-11-24T10:00:00Z");
     let done = fixture.store.write(move |tx| shield(tx, code("330"), "schools", "201", now));
     assert!(done.await.unwrap());
-    let found = fixture.find(&anna()).await;
-    assert!(found.is_restricted() && found.decision == Decision::Match);
-    assert_eq!(found.shielded().map(FoundCandidate::id).collect::<Vec<_>>(), [ChildId(201)]);
-    let nobody = fixture.find(&child("Nobody", "Elsewhere", "2010-10-10")).await;
-    assert!(!nobody.is_restricted(), "a shielded child who is not meant restricts nothing");
+    assert_eq!(fixture.find(&anna()).await.decision, Decision::Match);
+    let look = fixture.look(&anna()).await;
+    assert_eq!((look.open.decision, ids(&look.shielded)), (Decision::NoMatch, vec![201]));
+    assert!(!ids(&look.open.candidates).contains(&201), "as if she were not there");
+    let nobody = fixture.look(&child("Nobody", "Elsewhere", "2010-10-10")).await;
+    assert_eq!(ids(&nobody.shielded), [] as [u64; 0], "of a shielded child who is not meant nobody is told");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +136,23 @@ async fn a_flag_of_one_source_holds_for_the_same_child_of_another() {
     assert!(done.await.unwrap());
     let found = fixture.find(&anna()).await;
     assert_eq!((found.candidates[0].id(), found.candidates[0].bearer.shielded), (ChildId(201), false));
-    assert!(found.is_restricted());
+    let look = fixture.look(&anna()).await;
+    assert_eq!((look.open.decision, ids(&look.shielded)), (Decision::NoMatch, vec![201, 500]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_twin_is_known_whose_twin_is_shielded() {
+    let fixture = fixture();
+    fixture.import("schools", 1, everybody()).await;
+    let born = |given: &str| child(given, "Testcase", "2014-03-02");
+    fixture.import("clinic", 300, vec![born("Zebedee")]).await;
+    fixture.live.bring_up_to_date(code("330")).await.unwrap();
+    let now = instant("2026-11-24T10:00:00Z");
+    let done = fixture.store.write(move |tx| shield(tx, code("330"), "schools", "201", now));
+    assert!(done.await.unwrap());
+    let look = fixture.look(&born("Zebedee")).await;
+    assert_eq!((look.open.decision, look.open.candidates[0].id()), (Decision::Match, ChildId(300)));
+    assert_eq!(ids(&fixture.look(&anna()).await.shielded), [201]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

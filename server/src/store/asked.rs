@@ -278,6 +278,23 @@ pub fn since(tx: &mut dyn Tx, hosted: AuthorityCode, from: Instant) -> Result<Ve
     tx.rows(SQL, &[hosted.as_ref().into(), from.milliseconds().into()])?.iter().map(held).collect()
 }
 
+/// Queries of a hosted authority that were not withdrawn and have their bodies, without their answers.
+pub fn open(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Vec<Held>, StoreError> {
+    const SQL: &str = "SELECT hosted, query, counterparty, asking, header, body, signature, fields, withdrawn_at, \
+                       withdrawal, seen FROM asked_query WHERE hosted = ?1 AND body IS NOT NULL \
+                       AND withdrawn_at IS NULL ORDER BY created_at, query";
+    tx.rows(SQL, &[hosted.as_ref().into()])?.iter().map(held).collect()
+}
+
+/// Answers to a hosted authority that no officer has looked at.
+pub fn unseen(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<u64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM asked_answer a JOIN asked_query q ON q.hosted = a.hosted \
+                       AND q.query = a.query WHERE q.hosted = ?1 AND a.number >= q.seen";
+    let rows = tx.rows(SQL, &[hosted.as_ref().into()])?;
+    let count = rows.first().ok_or(BROKEN)?.integer(0)?;
+    u64::try_from(count).map_err(|_| BROKEN)
+}
+
 fn received(row: &Row) -> Result<Received, StoreError> {
     Ok(Received {
         answer: document(row, 1)?.ok_or(BROKEN)?,

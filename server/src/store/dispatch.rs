@@ -17,12 +17,12 @@ pub enum Task {
     Notice,
     /// The word that a notice was read goes to its author.
     Acknowledgement,
-    /// A later answer goes to whoever put the query.
-    Answer,
     /// A query goes to the authority that is asked.
     Query,
     /// The word that a query is withdrawn goes to the authority that was asked.
     Withdrawal,
+    /// A later answer goes to whoever put the query.
+    Answer,
 }
 
 impl Task {
@@ -30,9 +30,9 @@ impl Task {
         match self {
             Self::Notice => "notice",
             Self::Acknowledgement => "acknowledgement",
-            Self::Answer => "answer",
             Self::Query => "query",
             Self::Withdrawal => "withdrawal",
+            Self::Answer => "answer",
         }
     }
 
@@ -40,9 +40,9 @@ impl Task {
         match code {
             "notice" => Ok(Self::Notice),
             "acknowledgement" => Ok(Self::Acknowledgement),
-            "answer" => Ok(Self::Answer),
             "query" => Ok(Self::Query),
             "withdrawal" => Ok(Self::Withdrawal),
+            "answer" => Ok(Self::Answer),
             _ => Err(StoreError::Corrupt("a task of the table dispatch")),
         }
     }

@@ -334,13 +334,17 @@ pub fn withdraw(tx: &mut dyn Tx, key: &QueryKey, receipt: &Envelope<Stored>) -> 
     end_matches(tx, key)
 }
 
-/// The query stands no longer and its body is gone, as another follows it.
+/// The query stands no longer, its body is gone and nobody has to look at it, as another follows it; nothing changes
+/// when it didn't stand.
 ///
 /// Implements: STQ-004
 pub fn end_standing(tx: &mut dyn Tx, key: &QueryKey, followed_by: QueryId) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE query SET followed_by = ?4, body = NULL, body_until = NULL, standing_until = NULL \
                        WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 AND standing_until IS NOT NULL";
-    tx.exec(SQL, &key.values_and([followed_by.to_string().into()])).map(|_| ())
+    if tx.exec(SQL, &key.values_and([followed_by.to_string().into()]))? == 0 {
+        return Ok(());
+    }
+    end_matches(tx, key)
 }
 
 /// Bodies whose time is over at `now` are gone, and so is what waited with them; gives their number.

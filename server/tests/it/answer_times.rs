@@ -235,6 +235,10 @@ async fn answers_do_not_tell(count: u64, at_once: usize) {
     let court = Court::new(interval, Duration::from_millis(1)).await;
     let (hidden, unknown, size) = court.sample(count, at_once, seed).await;
     println!("every answer has {size} bytes");
+    let later = |times: &[Duration]| {
+        real(times.iter().filter(|time| **time > interval * 3 / 2).count()) / real(times.len())
+    };
+    println!("left after the first interval: {:.4} and {:.4} of them", later(&hidden), later(&unknown));
     let (distance, critical) = tell("with intervals of 250 ms", &hidden, &unknown);
     assert!(
         hidden.iter().chain(&unknown).all(|time| *time >= interval),

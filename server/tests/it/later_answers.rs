@@ -236,6 +236,11 @@ fn a_renewal_ends_what_it_follows_and_is_no_way_round_the_officer() {
     assert_eq!(outcome(&put(&wire, &renewal(3, 2))).0, "not-known");
     assert_eq!(wait_for_matches(party, 0), json!([]), "a decision holds for the renewal too");
     assert_eq!(outcome(&put(&wire, &renewal(4, 99))).0, "known", "what follows nothing is a first query");
+    // What did not stand yet is a person's to answer, whatever follows it.
+    let possible = standing(&world, 5, family_only(), 10);
+    assert_eq!(outcome(&put(&wire, &possible)).0, "possible");
+    assert_eq!(outcome(&put(&wire, &renewal(6, 5))).0, "not-known");
+    assert_eq!(decide(party, "known", 5, &[])["outcome"], "known");
 }
 
 #[test]

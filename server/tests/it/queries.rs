@@ -1,139 +1,20 @@
-//! Queries that an authority puts: asked, answered now or later, refused, withdrawn and renewed. The other ends
-//! follow a script, so that they can do what no honest server does.
+//! Queries that an authority puts: asked, answered, refused, withdrawn and renewed.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Mutex;
 
-use cme_server::tls::server_config;
 use cme_spec::canonical::Json;
 use cme_spec::codes::AnswerOutcome;
-use cme_spec::envelope::Envelope;
 use cme_spec::example;
 use cme_spec::problem::ProblemType;
-use cme_spec::query::{Answer, Query};
-use cme_spec::receipt::{Stored, StoredKind};
+use cme_spec::query::Answer;
 use serde_json::{Value, json};
 
-use crate::answering::{self, Reply, Request, Script};
-use crate::support::{Party, World, until};
+use crate::answering::{self, Reply};
+use crate::asking::{BROADCAST, Peer, ask, child, honest, id, query, refused, show, wait_for, world};
+use crate::support::until;
 use crate::wire::now;
-
-/// A party's listener in this process, and what came to it. It is gone with this value.
-struct Peer {
-    came: Arc<Mutex<Vec<Request>>>,
-    _runtime: tokio::runtime::Runtime,
-}
-
-impl Peer {
-    /// Answers for `party` as `reply` says.
-    fn start(party: &Party, reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(party.listen)).unwrap();
-        let file = |name: &str| std::fs::read(party.home.join(name)).unwrap();
-        let identity =
-            cme_client::Identity::from_pem(&file("server.cert.pem"), &file("server.key.pem")).unwrap();
-        let tls = Arc::new(server_config(&identity, false).unwrap());
-        let came = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&came);
-        let script: Script = Arc::new(move |request| {
-            noted.lock().unwrap().push(request.clone());
-            (Duration::ZERO, reply(request))
-        });
-        runtime.spawn(answering::serve(listener, tls, script));
-        Self { came, _runtime: runtime }
-    }
-
-    /// Requests of that method so far.
-    fn came(&self, method: &str) -> Vec<Request> {
-        self.came.lock().unwrap().iter().filter(|request| request.method == method).cloned().collect()
-    }
-}
-
-/// Says each query's one answer, and takes every withdrawal.
-fn honest(party: &Party, outcome: AnswerOutcome) -> impl Fn(&Request) -> Reply + Send + Sync + use<> {
-    let (key, code) = (party.signing_key(), party.code);
-    let put: Mutex<Vec<Query>> = Mutex::default();
-    move |request| {
-        let mut put = put.lock().unwrap();
-        if request.method == "PUT" {
-            let query = request.query();
-            let said = answering::answer(&query, 0, outcome, now());
-            put.push(query);
-            return answering::answers(&[said], &key);
-        }
-        let known = put.iter().find(|query| request.path.contains(&query.header().query.to_string()));
-        let Some(query) = known else { return answering::refusal(ProblemType::QueryUnknown) };
-        let content = Stored {
-            kind: StoredKind::Withdrawal,
-            id: query.header().query.to_string(),
-            digest: query.header_digest(),
-            received_at: now(),
-            by: code,
-            incarnation: 1,
-            directory_issue: 1,
-        };
-        Reply::Said(200, Envelope::sign(content, &key).to_json())
-    }
-}
-
-/// Authorities that all answer queries and keep standing ones.
-fn world(codes: &[&str]) -> World {
-    let world = World::new(codes);
-    world.reissue(|directory| {
-        for authority in directory["authorities"].as_array_mut().unwrap() {
-            let profiles = authority["profiles"].as_array_mut().unwrap();
-            for profile in ["queries", "standing-queries"] {
-                if !profiles.contains(&json!(profile)) {
-                    profiles.push(json!(profile));
-                }
-            }
-        }
-    });
-    world
-}
-
-fn child(change: impl FnOnce(&mut Value)) -> String {
-    let mut subject = example::query_body().into_value()["subject"].take();
-    change(&mut subject);
-    subject.to_string()
-}
-
-fn query(party: &Party, arguments: &[&str], input: Option<&str>) -> Value {
-    party.office(&[&["query"], arguments].concat(), input)
-}
-
-/// Asks one authority about the example child, and doesn't wait for the answer.
-fn ask(party: &Party, to: &str, more: &[&str]) -> Value {
-    let arguments = [&["ask", "--to", to, "--officer", "o-7f3a", "--wait", "0"], more].concat();
-    query(party, &arguments, Some(&child(|_| {})))
-}
-
-const BROADCAST: [&str; 8] =
-    ["broadcast", "--all", "--officer", "o-7f3a", "--second-officer", "o-11c2", "--wait", "0"];
-
-fn id(asked: &Value) -> &str {
-    asked["id"].as_str().unwrap()
-}
-
-fn show(party: &Party, id: &str) -> Value {
-    query(party, &["show", "--id", id], None)
-}
-
-/// Waits until what was asked looks like that.
-fn wait_for(party: &Party, id: &str, done: impl Fn(&Value) -> bool) -> Value {
-    let shown = || show(party, id);
-    until("what was asked", || done(&shown()), || format!("{} {}", shown(), party.log()));
-    shown()
-}
-
-fn refused(party: &Party, arguments: &[&str], input: Option<&str>) -> String {
-    let output = party.run(&[&["office", "query"], arguments].concat(), input);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 #[test]
 fn an_officer_asks_one_authority_and_hears_whom_to_ring() {
@@ -226,143 +107,8 @@ fn what_does_not_hold_is_no_answer_and_a_final_refusal_is_an_officers() {
     query(world.party("373"), &["retry", "--id", id(&asked)], None);
     let done = wait_for(world.party("373"), id(&asked), |shown| shown["tally"]["known"] == 1);
     assert_eq!(done["authorities"][0]["answers"], 1);
-    let said = self::refused(world.party("373"), &["retry", "--id", id(&asked)], None);
+    let said = crate::asking::refused(world.party("373"), &["retry", "--id", id(&asked)], None);
     assert!(said.contains("nothing about"), "{said}");
-}
-
-/// Sheffield has asked Birmingham, which said that a person looks.
-struct Looked {
-    world: World,
-    asked: String,
-    query: Query,
-    zero: Answer,
-    _peer: Peer,
-}
-
-impl Looked {
-    fn new() -> Self {
-        let mut world = world(&["373", "330", "383"]);
-        world.party_mut("373").start();
-        let key = world.party("330").signing_key();
-        let zero: Arc<Mutex<Option<Answer>>> = Arc::default();
-        let given = Arc::clone(&zero);
-        let peer = Peer::start(world.party("330"), move |request| {
-            let said = answering::answer(&request.query(), 0, AnswerOutcome::Possible, now());
-            *given.lock().unwrap() = Some(said.clone());
-            answering::answers(&[said], &key)
-        });
-        let asked = id(&ask(world.party("373"), "330", &[])).to_owned();
-        wait_for(world.party("373"), &asked, |shown| shown["tally"]["possible"] == 1);
-        let (query, zero) = (peer.came("PUT")[0].query(), zero.lock().unwrap().clone().unwrap());
-        Self { world, asked, query, zero, _peer: peer }
-    }
-
-    /// What a person in Birmingham says.
-    fn later(&self, number: u64, outcome: AnswerOutcome) -> Answer {
-        answering::answer(&self.query, number, outcome, now().plus_seconds(1))
-    }
-
-    fn path(&self, number: u64) -> String {
-        format!("/v1/queries/{}/answers/{number}", self.query.header().query)
-    }
-
-    /// An answer with the signature of whoever has that key.
-    fn signed(&self, answer: &Answer, by: &str) -> Json {
-        Envelope::sign(answer.clone(), &self.world.party(by).signing_key()).to_json()
-    }
-
-    fn put_to(&self, caller: &str, path: &str, said: &Json) -> crate::wire::Answer {
-        let wire = self.world.wire(caller, "373");
-        let request = wire.request("PUT", path).header("content-type", "application/json");
-        wire.send(request.body(said.canonical_bytes())).unwrap()
-    }
-
-    fn put(&self, answer: &Answer) -> crate::wire::Answer {
-        let path = format!("/v1/queries/{}/answers/{}", answer.query, answer.number);
-        self.put_to("330", &path, &self.signed(answer, "330"))
-    }
-}
-
-#[test]
-fn a_later_answer_is_refused_for_what_breaks_a_rule() {
-    type Change = fn(&mut Answer);
-    let looked = Looked::new();
-    let problem = |change: &dyn Fn(&mut Answer)| {
-        let mut answer = looked.later(1, AnswerOutcome::Known);
-        change(&mut answer);
-        looked.put(&answer).problem()
-    };
-    let not_allowed: [(&str, Change); 5] = [
-        ("another query", |answer| answer.query_digest = cme_spec::digest::Digest::of(b"x")),
-        ("nothing agreed", |answer| answer.matched_on.clear()),
-        ("not asked", |answer| answer.matched_on = vec![cme_spec::codes::MatchedField::NhsNumber]),
-        ("dated before", |answer| answer.answered_at = answer.answered_at.plus_seconds(-3_600)),
-        ("a person has looked", |answer| answer.outcome = AnswerOutcome::Possible),
-    ];
-    for (why, change) in not_allowed {
-        assert_eq!(problem(&change), "answer-not-allowed", "{why}");
-    }
-    assert_eq!(problem(&|answer| answer.number = 2), "answer-gap");
-    assert_eq!(problem(&|answer| answer.number = 0), "id-reused");
-    assert_eq!(problem(&|answer| answer.query = example::query_id(9)), "query-unknown");
-    assert_eq!(problem(&|answer| answer.by = example::code("373")), "not-a-party");
-    let list = query(looked.world.party("373"), &["list"], None);
-    assert_eq!(list["queries"][0]["unseen"], 0, "nothing of it was kept: {list}");
-    assert_eq!(list["queries"][0]["tally"]["possible"], 1);
-}
-
-#[test]
-fn a_later_answer_counts_under_the_key_of_who_was_asked_alone() {
-    let looked = Looked::new();
-    let good = looked.later(1, AnswerOutcome::Known);
-    let (path, signed) = (looked.path(1), looked.signed(&good, "330"));
-    assert_eq!(looked.put_to("330", &looked.path(2), &signed).problem(), "path-mismatch");
-    assert_eq!(looked.put_to("330", &path, &Json::object([])).problem(), "malformed");
-    assert_eq!(looked.put_to("330", &path, &looked.signed(&good, "383")).problem(), "key-unknown");
-    assert_eq!(looked.put_to("383", &path, &signed).problem(), "not-a-party");
-    let altered = |change: fn(&mut Value)| {
-        let mut altered = signed.clone().into_value();
-        change(&mut altered);
-        looked.put_to("330", &path, &Json::from_typed(&altered).unwrap()).problem()
-    };
-    assert_eq!(altered(|said| said["answer"]["directoryIssue"] = json!(7)), "signature-invalid");
-    assert_eq!(altered(|said| said["signature"] = json!("a.b.c")), "signature-invalid");
-    assert_eq!(altered(|said| said["answer"]["number"] = json!("1")), "malformed");
-    // Leeds was not asked: it is told the same of this query as of one that nobody put.
-    let of_leeds = |query| Answer { query, by: example::code("383"), ..good.clone() };
-    let put = of_leeds(looked.query.header().query);
-    let told = looked.put_to("383", &path, &looked.signed(&put, "383"));
-    assert_eq!(told.problem(), "query-unknown");
-    let nowhere = format!("/v1/queries/{}/answers/1", example::query_id(9));
-    let unknown = looked.signed(&of_leeds(example::query_id(9)), "383");
-    assert_eq!(looked.put_to("383", &nowhere, &unknown).body, told.body, "the same bytes");
-}
-
-#[test]
-fn a_later_answer_is_stored_once_in_its_place_and_an_officer_sees_it() {
-    let looked = Looked::new();
-    let sheffield = looked.world.party("373");
-    show(sheffield, &looked.asked);
-    let good = looked.later(1, AnswerOutcome::Known);
-    let first = looked.put(&good);
-    assert_eq!(first.status, 201, "{first:?}");
-    let receipt = first.json();
-    assert_eq!(receipt["stored"]["kind"], "answer");
-    assert_eq!((&receipt["stored"]["by"], &receipt["stored"]["id"]), (&json!("373"), &json!(good.query)));
-    let repeated = looked.put(&good);
-    assert_eq!((repeated.status, &repeated.body), (200, &first.body), "the receipt given before");
-    let zero = looked.put(&looked.zero);
-    assert_eq!(zero.status, 200, "the first answer may be put as well");
-    assert_eq!(looked.put(&looked.zero).body, zero.body);
-    let list = query(sheffield, &["list"], None);
-    assert_eq!(
-        (&list["queries"][0]["unseen"], &list["queries"][0]["tally"]["known"]),
-        (&json!(1), &json!(1))
-    );
-    assert_eq!(show(sheffield, &looked.asked)["authorities"][0]["answers"], 2);
-    assert_eq!(query(sheffield, &["list"], None)["queries"][0]["unseen"], 0, "an officer has looked");
-    assert_eq!(looked.put(&looked.later(2, AnswerOutcome::NotKnown)).status, 201, "an officer puts it right");
-    assert_eq!(looked.put(&looked.later(3, AnswerOutcome::Known)).problem(), "answer-not-allowed");
 }
 
 #[test]

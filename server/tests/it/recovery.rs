@@ -9,7 +9,7 @@ use crate::wire::{ledger_of, next, receipt};
 
 impl Party {
     /// Copies the database away, as it is on disk now; the server is not running.
-    fn back_up(&self) {
+    pub(crate) fn back_up(&self) {
         self.each_file(|file, kept| {
             let _ = std::fs::remove_file(kept);
             if file.exists() {
@@ -19,7 +19,7 @@ impl Party {
     }
 
     /// Puts the copy back; the server is not running.
-    fn put_back(&self) {
+    pub(crate) fn put_back(&self) {
         self.each_file(|file, kept| {
             let _ = std::fs::remove_file(file);
             if kept.exists() {
@@ -35,7 +35,7 @@ impl Party {
         }
     }
 
-    fn set_incarnation(&self, incarnation: u64) {
+    pub(crate) fn set_incarnation(&self, incarnation: u64) {
         std::fs::write(self.home.join("incarnation"), format!("{incarnation}\n")).unwrap();
     }
 

@@ -150,7 +150,12 @@ impl Party {
         }
     }
 
-    async fn command(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, CommandError> {
+    /// A command of the binary with this authority's configuration; gives what it prints.
+    pub(super) async fn command(
+        &self,
+        arguments: &[&str],
+        input: Option<&Value>,
+    ) -> Result<String, CommandError> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)
             .arg("--config")

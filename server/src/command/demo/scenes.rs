@@ -1,5 +1,7 @@
 //! What happens in the demonstration.
 
+mod tracing;
+
 use std::time::{Duration, Instant};
 
 use cme_spec::entry::EntryType;
@@ -39,6 +41,7 @@ pub(super) async fn play(cast: &mut [Party]) -> Result<Vec<Played>, CommandError
     let mut played = vec![full_hand_over(cast).await?, contested(cast).await?];
     played.extend(redirected(cast).await?);
     played.push(receiver_down(cast).await?);
+    played.push(tracing::traced(cast).await?);
     Ok(played)
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{resolve, row};
+use super::resolve;
+use crate::asking::row;
 use crate::node::Node;
 use crate::office::OfficeError;
 use crate::store::asked::{self, Asking, Held};

@@ -96,6 +96,8 @@ pub(crate) async fn answers_come_back_in_the_order_of_their_numbers(fixture: &im
     let single = id_of(&query);
     let all = store.read(move |tx| asked::of_asking(tx, code("373"), single)).await.unwrap();
     let found = store.read(move |tx| asked::find(tx, &name)).await.unwrap().unwrap();
+    let unseen = || store.read(|tx| asked::unseen(tx, code("373")));
+    assert_eq!(unseen().await, Ok(1), "the other query's");
     for held in [&all[0], &found] {
         let answers: Vec<_> = held.answers.iter().map(|received| received.answer.clone()).collect();
         assert_eq!(answers, [first.clone(), second.clone()], "in the order of their numbers");
@@ -122,6 +124,8 @@ pub(crate) async fn a_body_is_gone_when_its_time_is_over_and_the_rest_stays(fixt
     let held = store.read(move |tx| asked::find(tx, &name)).await.unwrap().unwrap();
     assert_eq!((held.query, held.digest), (None, query.header_digest()));
     assert_eq!((held.header, held.fields.len()), (query.header().clone(), 3), "answers can still be judged");
+    let open = store.read(|tx| asked::open(tx, code("373"))).await.unwrap();
+    assert_eq!(open.iter().map(|held| held.key).collect::<Vec<_>>(), [key(&broadcast)]);
     let other = key(&broadcast);
     let held = store.read(move |tx| asked::find(tx, &other)).await.unwrap().unwrap();
     assert!(held.query.is_some(), "nobody knows yet how long this one is kept");
@@ -150,6 +154,7 @@ pub(crate) async fn a_query_is_withdrawn_once_and_renewed_by_another(fixture: &i
         asked::keep_withdrawal(tx, &name, &given)
     });
     kept.await.unwrap();
+    assert!(store.read(|tx| asked::open(tx, code("373"))).await.unwrap().is_empty());
     let held = store.read(move |tx| asked::find(tx, &name)).await.unwrap().unwrap();
     assert_eq!((held.withdrawn_at, held.withdrawal), (Some(first), Some(receipt)));
     assert_eq!(held.query, Some(signed_anew));

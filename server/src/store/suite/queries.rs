@@ -85,8 +85,23 @@ pub(crate) async fn a_query_comes_back_with_its_answers(fixture: &impl Fixture) 
     let again = first.clone();
     let twice = store.write(move |tx| queries::keep(tx, &key(&again), &again, None, (instant(ARRIVED), 1)));
     assert_eq!(twice.await, Err(StoreError::Exists));
-    let open = store.read(|tx| queries::unanswered(tx, code("330"), 10)).await.unwrap();
-    assert_eq!(open.iter().map(|held| held.key).collect::<Vec<_>>(), [key(&first)]);
+    let id = first.header().query;
+    let of = |asked: &'static str| store.read(move |tx| queries::of_id(tx, code(asked), id));
+    assert_eq!((of("330").await.unwrap().len(), of("383").await.unwrap().len()), (1, 0));
+}
+
+pub(crate) async fn a_query_waits_for_a_person_until_a_later_answer_which_is_kept_with_its_receipt(
+    fixture: &impl Fixture,
+) {
+    let store = fixture.open();
+    let (first, unknown) = (query(1, None), query(2, None));
+    put(&store, &first, &[(O::Possible, ARRIVED)]).await;
+    put(&store, &unknown, &[(O::NotKnown, ARRIVED)]).await;
+    let waiting = || async {
+        let open = store.read(|tx| queries::unanswered(tx, code("330"), 10)).await.unwrap();
+        open.iter().map(|held| held.key).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting().await, [key(&first)]);
     let later = answer(&first, 1, O::Known, "2026-11-25T09:00:00Z");
     let receipt =
         example::stored(StoredKind::Answer, &first.header().query.to_string(), later.digest(), "373");
@@ -101,10 +116,7 @@ pub(crate) async fn a_query_comes_back_with_its_answers(fixture: &impl Fixture) 
     let name = key(&first);
     let answers = store.read(move |tx| queries::answers(tx, &name)).await.unwrap();
     assert_eq!(answers, [(answer(&first, 0, O::Possible, ARRIVED), None), (later, Some(receipt))]);
-    assert!(store.read(|tx| queries::unanswered(tx, code("330"), 10)).await.unwrap().is_empty());
-    let id = first.header().query;
-    assert_eq!(store.read(move |tx| queries::of_id(tx, code("330"), id)).await.unwrap().len(), 1);
-    assert!(store.read(move |tx| queries::of_id(tx, code("383"), id)).await.unwrap().is_empty());
+    assert_eq!(waiting().await, []);
 }
 
 async fn erase(store: &Store, at: &str) -> usize {
@@ -112,43 +124,66 @@ async fn erase(store: &Store, at: &str) -> usize {
     store.write(move |tx| queries::erase(tx, now, 10)).await.unwrap()
 }
 
-pub(crate) async fn a_body_is_gone_when_its_time_is_over(fixture: &impl Fixture) {
+async fn is_untidy(store: &Store, at: &str, met: &str) -> bool {
+    let [at, offers, met] = [at, "2026-11-23T09:00:00Z", met].map(instant);
+    store.read(move |tx| queries::is_untidy(tx, at, offers, met)).await.unwrap()
+}
+
+async fn has_body(store: &Store, query: &Query) -> bool {
+    held(store, query).await.body.is_some()
+}
+
+pub(crate) async fn what_stands_is_gone_when_its_standing_ends(fixture: &impl Fixture) {
     let store = fixture.open();
-    let (known, waits, stands) = (query(1, None), query(2, None), query(3, Some("2026-12-10T09:00:00Z")));
-    put(&store, &known, &[(O::Known, ARRIVED)]).await;
-    put(&store, &waits, &[(O::Possible, ARRIVED)]).await;
+    let stands = query(3, Some("2026-12-10T09:00:00Z"));
     put(&store, &stands, &[(O::NotKnown, ARRIVED)]).await;
-    assert!(meet(&store, &stands, 7, ARRIVED, MatchState::Waiting).await);
-    assert!(meet(&store, &stands, 8, ARRIVED, MatchState::Silent).await);
-    assert!(!meet(&store, &stands, 8, ARRIVED, MatchState::Waiting).await, "once for each child");
+    let new = [
+        meet(&store, &stands, 7, ARRIVED, MatchState::Waiting).await,
+        meet(&store, &stands, 8, ARRIVED, MatchState::Silent).await,
+        meet(&store, &stands, 8, ARRIVED, MatchState::Waiting).await,
+    ];
+    assert_eq!(new, [true, true, false], "once for each child");
     assert_eq!(held(&store, &stands).await.standing_until, Some(instant("2026-12-10T09:00:00Z")));
-    let untidy = |at: &str, offers: &str, met: &str| {
-        let [at, offers, met] = [at, offers, met].map(instant);
-        store.read(move |tx| queries::is_untidy(tx, at, offers, met))
-    };
-    let early = "2026-11-23T09:00:00Z";
-    assert_eq!(untidy("2026-12-10T08:59:59Z", early, early).await, Ok(false));
-    assert_eq!(untidy("2026-12-10T09:00:00Z", early, early).await, Ok(true));
-    assert_eq!(
-        untidy("2026-12-10T08:59:59Z", early, "2026-12-09T09:00:00Z").await,
-        Ok(false),
-        "it still stands"
-    );
     assert_eq!(erase(&store, "2026-12-10T08:59:59Z").await, 0);
     assert_eq!(erase(&store, "2026-12-10T09:00:00Z").await, 1);
     let ended = held(&store, &stands).await;
     assert_eq!((ended.body, ended.standing_until, ended.answers.len()), (None, None, 1));
-    assert_eq!(
-        matches(&store, &stands).await,
-        [(8, MatchState::Silent, 0)],
-        "nothing waits, nothing says what agreed"
-    );
-    assert_eq!(untidy("2026-12-10T09:00:00Z", early, "2026-12-09T09:00:00Z").await, Ok(true));
+    let left = matches(&store, &stands).await;
+    assert_eq!(left, [(8, MatchState::Silent, 0)], "nothing waits, nothing says what agreed");
+}
+
+pub(crate) async fn a_body_is_gone_when_its_time_is_over(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let (known, waits) = (query(1, None), query(2, None));
+    put(&store, &known, &[(O::Known, ARRIVED)]).await;
+    put(&store, &waits, &[(O::Possible, ARRIVED)]).await;
     assert_eq!(erase(&store, "2026-12-24T08:59:59Z").await, 0);
     assert_eq!(erase(&store, "2026-12-24T09:00:00Z").await, 1, "30 days after the last answer");
-    assert!(held(&store, &known).await.body.is_none());
     assert_eq!(erase(&store, "2027-11-24T09:00:00Z").await, 0);
-    assert!(held(&store, &waits).await.body.is_some(), "a person has still to look");
+    let kept = [has_body(&store, &known).await, has_body(&store, &waits).await];
+    assert_eq!(kept, [false, true], "a person has still to look");
+}
+
+pub(crate) async fn what_is_to_be_erased_is_seen_before_the_writer_is_asked(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let stands = query(3, Some("2026-12-10T09:00:00Z"));
+    put(&store, &stands, &[(O::NotKnown, ARRIVED)]).await;
+    meet(&store, &stands, 8, ARRIVED, MatchState::Silent).await;
+    let (early, late) = ("2026-11-23T09:00:00Z", "2026-12-09T09:00:00Z");
+    let seen = [
+        is_untidy(&store, "2026-12-10T08:59:59Z", early).await,
+        is_untidy(&store, "2026-12-10T08:59:59Z", late).await,
+        is_untidy(&store, "2026-12-10T09:00:00Z", early).await,
+    ];
+    assert_eq!(seen, [false, false, true], "a match of a query that stands stays");
+    assert_eq!(erase(&store, "2026-12-10T09:00:00Z").await, 1);
+    let seen = [
+        is_untidy(&store, "2026-12-10T09:00:00Z", early).await,
+        is_untidy(&store, "2026-12-10T09:00:00Z", late).await,
+    ];
+    assert_eq!(seen, [false, true]);
+    let long_after = instant(late);
+    assert_eq!(store.write(move |tx| queries::forget_matches(tx, long_after)).await, Ok(1));
 }
 
 pub(crate) async fn a_query_that_was_withdrawn_waits_for_nobody(fixture: &impl Fixture) {
@@ -228,64 +263,92 @@ pub(crate) async fn who_asked_lately_is_counted_and_offers_with_it(fixture: &imp
     assert_eq!(asked(-1, 10).await, [4, 2, 1, 0].map(at));
 }
 
-pub(crate) async fn matches_are_counted_moved_and_forgotten(fixture: &impl Fixture) {
-    let store = fixture.open();
+/// A query that stands, and one that follows it, each with whom it met.
+async fn two_that_stand(store: &Store) -> (Query, Query) {
     let (old, new) = (query(1, Some("2026-12-10T09:00:00Z")), query(2, Some("2026-12-20T09:00:00Z")));
     for query in [&old, &new] {
-        put(&store, query, &[(O::NotKnown, ARRIVED)]).await;
+        put(store, query, &[(O::NotKnown, ARRIVED)]).await;
     }
     for (child, state) in [(1, MatchState::Waiting), (2, MatchState::Silent), (3, MatchState::Told)] {
-        meet(&store, &old, child, ARRIVED, state).await;
+        meet(store, &old, child, ARRIVED, state).await;
     }
-    meet(&store, &new, 2, "2026-11-25T09:00:00Z", MatchState::Waiting).await;
-    // Met anew where it agrees in something else, or is shielded now.
-    let bring = |query: &Query, child: u64, change: fn(&mut Match)| {
-        let (store, key) = (store.clone(), key(query));
-        let mut again = met(child, "2026-11-26T09:00:00Z", MatchState::Waiting);
-        change(&mut again);
-        async move { store.write(move |tx| queries::bring_match(tx, &key, &again)).await.unwrap() }
-    };
-    assert!(!bring(&new, 2, |_| {}).await);
-    assert!(bring(&new, 2, |met| met.shielded = true).await);
-    assert!(bring(&new, 2, |met| met.shielded = false).await);
-    let fewer = |met: &mut Match| met.fields.truncate(1);
-    assert!(bring(&new, 2, fewer).await && !bring(&new, 2, fewer).await);
-    assert!(bring(&new, 2, |_| {}).await);
-    let since = |at: &str| {
-        let at = instant(at);
-        store.read(move |tx| queries::with_match_since(tx, code("330"), at, 10))
-    };
-    assert_eq!(since("2026-11-25T09:00:00Z").await.unwrap().len(), 1);
-    assert_eq!(since("2026-11-23T09:00:00Z").await.unwrap().len(), 2);
+    meet(store, &new, 2, "2026-11-25T09:00:00Z", MatchState::Waiting).await;
+    (old, new)
+}
+
+pub(crate) async fn authorities_that_asked_for_a_child_are_counted(fixture: &impl Fixture) {
+    let store = fixture.open();
+    two_that_stand(&store).await;
     let authors = |since: &str| {
         let (store, since) = (store.clone(), instant(since));
         async move { store.read(move |tx| queries::authors_of(tx, code("330"), ChildId(1), since)).await.unwrap() }
     };
     assert_eq!(authors("2026-11-24T08:59:59Z").await.into_iter().collect::<Vec<_>>(), [code("373")]);
     assert!(authors(ARRIVED).await.is_empty());
+    let since = |at: &str| {
+        let at = instant(at);
+        store.read(move |tx| queries::with_match_since(tx, code("330"), at, 10))
+    };
+    let found = [since(ARRIVED).await.unwrap().len(), since("2026-11-23T09:00:00Z").await.unwrap().len()];
+    assert_eq!(found, [1, 2]);
+}
+
+pub(crate) async fn what_waits_for_a_query_waits_for_the_one_that_follows_it(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let (old, new) = two_that_stand(&store).await;
     let (from, to) = (key(&old), key(&new));
     let moved = store.write(move |tx| {
         queries::move_matches(tx, &from, to.query)?;
         queries::end_standing(tx, &from, to.query)?;
-        queries::settle(tx, &to, ChildId(1), MatchState::Released)
+        let settled = queries::settle(tx, &to, ChildId(1), MatchState::Released)?;
+        Ok([settled, queries::settle(tx, &to, ChildId(1), MatchState::Silent)?])
     });
-    assert!(moved.await.unwrap());
+    assert_eq!(moved.await.unwrap(), [true, false], "a decision stands");
     assert_eq!(held(&store, &old).await.standing_until, None);
-    assert_eq!(
-        matches(&store, &new).await,
-        [(1, MatchState::Released, 2), (2, MatchState::Waiting, 2)],
-        "what it has met itself stays"
-    );
-    let settled = store.write(move |tx| queries::settle(tx, &to, ChildId(1), MatchState::Silent));
-    assert!(!settled.await.unwrap(), "a decision stands");
+    let met = matches(&store, &new).await;
+    let expected = [(1, MatchState::Released, 2), (2, MatchState::Waiting, 2)];
+    assert_eq!(met, expected, "what it has met itself stays");
     let long_after = instant("2027-01-01T09:00:00Z");
     let forgotten = store.write(move |tx| queries::forget_matches(tx, long_after)).await;
     assert_eq!(forgotten, Ok(2), "those of a query that stands stay");
-    assert_eq!(matches(&store, &new).await.len(), 2);
-    let after = |after| store.read(move |tx| queries::standing(tx, code("330"), instant(ARRIVED), after, 10));
-    let standing = after(None).await.unwrap();
-    assert_eq!(standing.iter().map(|held| held.key).collect::<Vec<_>>(), [key(&new)]);
-    assert!(after(Some((code("373"), new.header().query))).await.unwrap().is_empty());
+    assert_eq!(matches(&store, &new).await, expected);
+}
+
+pub(crate) async fn a_child_is_met_anew_when_it_agrees_in_something_else(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let (_, new) = two_that_stand(&store).await;
+    let bring = |change: fn(&mut Match)| {
+        let (store, key) = (store.clone(), key(&new));
+        let mut again = met(2, "2026-11-26T09:00:00Z", MatchState::Waiting);
+        change(&mut again);
+        async move { store.write(move |tx| queries::bring_match(tx, &key, &again)).await.unwrap() }
+    };
+    let mut brought = Vec::new();
+    let changes: [fn(&mut Match); 6] = [
+        |_| {},
+        |met| met.shielded = true,
+        |met| met.shielded = false,
+        |met| met.fields.truncate(1),
+        |met| met.fields.truncate(1),
+        |_| {},
+    ];
+    for change in changes {
+        brought.push(bring(change).await);
+    }
+    assert_eq!(brought, [false, true, true, true, false, true]);
+}
+
+pub(crate) async fn queries_that_stand_are_gone_through_and_it_is_noted_how_far(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let (old, new) = two_that_stand(&store).await;
+    let after = |after, at: &str| {
+        let now = instant(at);
+        let standing = store.read(move |tx| queries::standing(tx, code("330"), now, after, 10));
+        async move { standing.await.unwrap().iter().map(|held| held.key).collect::<Vec<_>>() }
+    };
+    assert_eq!(after(None, ARRIVED).await, [key(&old), key(&new)]);
+    assert_eq!(after(Some((code("373"), old.header().query)), ARRIVED).await, [key(&new)]);
+    assert_eq!(after(None, "2026-12-10T09:00:00Z").await, [key(&new)], "one has ended");
     let followed = store.write(|tx| {
         queries::keep_followed(tx, code("330"), 5, 1)?;
         queries::keep_followed(tx, code("330"), 9, 2)?;
@@ -306,7 +369,9 @@ pub(crate) async fn records_of_the_audit_are_chained(fixture: &impl Fixture) {
     let records = store.read(|tx| audit::after(tx, code("330"), 0, 10)).await.unwrap();
     assert_eq!(records.iter().map(|held| held.place).collect::<Vec<_>>(), [1, 2, 3]);
     let mut chain = crate::audit::Chain::default();
-    records.iter().for_each(|held| chain.follow(&held.record).unwrap());
+    for held in &records {
+        chain.follow(&held.record).unwrap();
+    }
     assert_eq!(chain.head(), (3, Some(records[2].digest)));
     let first = store.read(|tx| audit::first_of(tx, code("330"), code("373"), example::query_id(2)));
     assert_eq!(first.await.unwrap().unwrap(), records[1]);

@@ -1,0 +1,113 @@
+//! A missing child is looked for at every authority, comes into a register later, and is handed over.
+
+use std::time::{Duration, Instant};
+
+use cme_spec::entry::EntryType;
+use cme_spec::ledger::Stage;
+use serde_json::{Value, json};
+
+use super::{LEEDS, Pair, Played, SHEFFIELD, body, both, decide, ends, patience};
+use crate::command::demo::party::Party;
+use crate::command::{CommandError, output, write};
+
+/// The officer of Sheffield who asks, under a pseudonym.
+const ASKS: &str = "o-7f3a";
+/// The other officer of Sheffield who decides.
+const DECIDES_TOO: &str = "o-11c2";
+/// The officer of Leeds who releases the match.
+const RELEASES: &str = "o-53e0";
+/// What a school in Leeds tells its authority.
+const ADMITTED: &str = "reference,given_name,family_name,date_of_birth,sex,upn\n\
+                        1,Noor,Specimen,2015-06-01,F,D373000019002\n";
+
+/// Plays the scene.
+pub(super) async fn traced(cast: &[Party]) -> Result<Played, CommandError> {
+    output::progress("\nScene 5: a child is missing from Sheffield, and nobody knows where the child is");
+    let asking = asked(cast).await?;
+    output::progress(
+        "\n  A week later a school in Leeds admits the child (the demonstration doesn't wait a week)",
+    );
+    released(&cast[LEEDS]).await?;
+    let team = known(&cast[SHEFFIELD], &asking).await?;
+    output::progress(&format!("  Sheffield: Leeds knows the child; an officer rings its team ({team})"));
+    let rest = json!({
+        "circumstances": body(EntryType::Offer)["circumstances"],
+        "contacts": body(EntryType::Offer)["contacts"],
+    });
+    let offer = ["query", "offer", "--id", &asking, "--from-answer", cast[LEEDS].code.as_ref(), "-"];
+    let offered = cast[SHEFFIELD].office(&offer, Some(&rest)).await?;
+    let transfer = offered["transfer"].as_str().and_then(|transfer| transfer.parse().ok());
+    let transfer = transfer.ok_or_else(|| CommandError::said("the offer's answer names no transfer"))?;
+    let pair = Pair { originating: SHEFFIELD, receiving: LEEDS };
+    both(cast, pair, transfer, 0).await?;
+    output::progress("  Sheffield: offer to Leeds, from the answer");
+    let withdrawn = cast[SHEFFIELD].office(&["query", "withdraw", "--id", &asking], None).await?;
+    expect(withdrawn["standing"] == 0, "the queries stand nowhere any more")?;
+    output::progress("  Sheffield: the queries are withdrawn everywhere");
+    decide(cast, pair, transfer, EntryType::Acknowledge).await?;
+    decide(cast, pair, transfer, EntryType::Accept).await?;
+    Ok(ends(cast, "Traced and handed over", pair, transfer, Stage::Accepted, LEEDS))
+}
+
+/// Two officers ask everybody; nobody knows the child, and the queries stand.
+async fn asked(cast: &[Party]) -> Result<String, CommandError> {
+    let child = json!({
+        "familyName": "Specimen",
+        "givenName": "Noor",
+        "dateOfBirth": "2015-06-01",
+        "sex": "F",
+        "upns": ["D373000019002"],
+    });
+    let officers = ["--officer", ASKS, "--second-officer", DECIDES_TOO, "--standing-days", "30"];
+    let broadcast = [&["query", "broadcast", "--all"], &officers[..]].concat();
+    let asked = cast[SHEFFIELD].office(&broadcast, Some(&child)).await?;
+    let count = |name: &str| asked["tally"][name].as_u64().unwrap_or_default();
+    output::progress(&format!(
+        "  Sheffield: two officers ask every authority: {} of {} don't know the child, and keep the query for 30 days",
+        count("notKnown"),
+        asked["asked"]
+    ));
+    expect(asked["standing"] == 2 && count("notKnown") == 2, "both have answered, and keep the query")?;
+    Ok(asked["id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The child comes into the register there; the officer is told and releases the match.
+async fn released(leeds: &Party) -> Result<(), CommandError> {
+    let file = leeds.config.with_file_name("admitted.csv");
+    write(&file, ADMITTED.as_bytes())?;
+    let import = ["register", "import", &file.display().to_string(), "--source", "school", "--merge"];
+    leeds.command(&import, None).await?;
+    let begun = Instant::now();
+    let query = loop {
+        let list = leeds.office(&["answer", "list"], None).await?;
+        if let Some(query) = list["standing"][0]["query"].as_str() {
+            break query.to_owned();
+        }
+        patience(begun, "a match in Leeds")?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    output::progress(
+        "  Leeds: the officer is told that the child may be the one; Sheffield sees nothing of it",
+    );
+    leeds.office(&["answer", "release", "--query", &query, "--officer", RELEASES], None).await?;
+    output::progress("  Leeds: the officer knows of no reason to be silent, and releases the match");
+    Ok(())
+}
+
+/// Waits until the asking authority has heard; gives whom to ring.
+async fn known(sheffield: &Party, asking: &str) -> Result<String, CommandError> {
+    let begun = Instant::now();
+    loop {
+        let shown: Value = sheffield.office(&["query", "show", "--id", asking], None).await?;
+        let first = &shown["authorities"][0];
+        if first["status"] == "known" {
+            return Ok(first["team"]["name"].as_str().unwrap_or_default().to_owned());
+        }
+        patience(begun, "the answer of Leeds")?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn expect(holds: bool, what: &str) -> Result<(), CommandError> {
+    if holds { Ok(()) } else { Err(CommandError::said(format!("it does not hold that {what}"))) }
+}
