@@ -6,7 +6,7 @@ use cme_spec::instant::{Instant, TransferId};
 use cme_spec::query::OfficerId;
 
 use super::instant;
-use crate::store::{Row, StoreError, Tx};
+use crate::store::{Insertion, Row, StoreError, Tx};
 
 /// An offer arrived: it counts as a query of its author.
 pub fn note_offer(
@@ -16,15 +16,21 @@ pub fn note_offer(
     transfer: TransferId,
     now: Instant,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO offer_arrival (hosted, counterparty, transfer, arrived_at) VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (hosted, counterparty, transfer) DO NOTHING";
+    const OFFER: Insertion = Insertion {
+        one: "INSERT INTO offer_arrival (hosted, counterparty, transfer, arrived_at) VALUES (?1, ?2, ?3, ?4) \
+              ON CONFLICT (hosted, counterparty, transfer) DO NOTHING",
+        many: "INSERT INTO offer_arrival (hosted, counterparty, transfer, arrived_at) \
+               SELECT * FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::bigint[]) \
+               ON CONFLICT (hosted, counterparty, transfer) DO NOTHING",
+        key: 3,
+    };
     let values = [
         hosted.as_ref().into(),
         author.as_ref().into(),
         transfer.to_string().into(),
         now.milliseconds().into(),
     ];
-    tx.change(SQL, &values)
+    tx.insert(&OFFER, &values)
 }
 
 /// Offers of before `then` are counted no more; gives the number that was forgotten.
