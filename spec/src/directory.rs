@@ -90,12 +90,15 @@ pub struct Authority {
     pub base_url: Option<String>,
     /// SPKI SHA-256 digests of the certificates its server shows.
     #[serde(default)]
+    #[schema(required)]
     pub server_pins: Vec<Digest>,
     /// SPKI SHA-256 digests of the certificates it calls with; each belongs to one authority only.
     #[serde(default)]
+    #[schema(required)]
     pub client_pins: Vec<Digest>,
     /// Signing keys, old ones too.
     #[serde(default)]
+    #[schema(required)]
     pub keys: Vec<Key>,
     /// The team that handles children missing education.
     pub team: Contact,
@@ -103,6 +106,7 @@ pub struct Authority {
     pub escalation: Contact,
     /// Profiles it takes part in.
     #[serde(default)]
+    #[schema(required)]
     pub profiles: Vec<String>,
     /// Whether it answers.
     pub availability: Availability,

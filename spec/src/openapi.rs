@@ -1,23 +1,21 @@
 //! The OpenAPI 3.1 document, made from the operations and types of this crate.
 
-use serde_json::json;
-use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::path::{Operation as Documented, PathItem};
-use utoipa::openapi::response::{Response, ResponseBuilder};
+mod calls;
+
 use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ObjectBuilder, OpenApi, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::body;
 use crate::entry::Header;
 use crate::instant::Instant;
 use crate::notice::{Acknowledgement, NoticeBody, NoticeHeader};
-use crate::operation::{self, Operation};
-use crate::problem::{MEDIA_TYPE, Problem, ProblemType};
+use crate::operation;
+use crate::problem::Problem;
 use crate::query::{Answer, QueryBody, QueryHeader};
 use crate::receipt::{Head, Receipt, Reconciliation, Stored};
 use crate::signature::DetachedJws;
-use crate::{body, example};
 
 /// One entry with its body, signature and receipts. Digests and signatures are over the JSON values as
 /// received: keep the raw JSON, never write a typed value out again in its place.
@@ -145,7 +143,6 @@ fn name_of<T: ToSchema>() -> String {
 
 /// The document of version 1.
 pub fn document() -> OpenApi {
-    use utoipa::openapi::tag::TagBuilder;
     use utoipa::openapi::{
         ContactBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder, PathsBuilder, ServerBuilder,
     };
@@ -164,10 +161,9 @@ pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
     for operation in operation::ALL {
         let (path, mut item) = (operation.document)();
-        complete(operation, &mut item);
+        calls::complete(operation, &mut item);
         paths = paths.path(path, item);
     }
-    let tag = |name: &str, what: &str| TagBuilder::new().name(name).description(Some(what)).build();
     let server = ServerBuilder::new()
         .url("https://cme.council.example/373")
         .description(Some("An authority's base URL, as the directory gives it"))
@@ -178,13 +174,7 @@ pub fn document() -> OpenApi {
         .paths(paths.build())
         .components(Some(components()))
         .security(Some([mutual_tls()]))
-        .tags(Some([
-            tag("capabilities", "What a server can do"),
-            tag("transfers", "Ledgers: append, deliver, read"),
-            tag("heads", "Catch-up and the daily check"),
-            tag("queries", "Who knows a child: ask, answer, withdraw"),
-            tag("notices", "Facts told to another authority"),
-        ]))
+        .tags(Some(calls::tags()))
         .build();
     hoist_variants(&mut document);
     leave_out_rather_than_null(&mut document);
@@ -255,53 +245,6 @@ fn components() -> Components {
     components
 }
 
-/// Adds what every operation has: examples of its bodies and each refusal by name.
-fn complete(operation: &Operation, item: &mut PathItem) {
-    let documented = item.get.as_mut().or(item.put.as_mut()).or(item.delete.as_mut());
-    let Some(documented) = documented else { return };
-    let example = example::answer(operation.name);
-    for response in documented.responses.responses.values_mut() {
-        if let RefOr::T(response) = response {
-            for content in response.content.values_mut() {
-                if let RefOr::T(content) = content {
-                    content.example = Some(example.clone());
-                }
-            }
-        }
-    }
-    if let Some(RefOr::T(body)) = documented.request_body.as_mut() {
-        for content in body.content.values_mut() {
-            if let RefOr::T(content) = content {
-                content.example = Some(example::request(operation.name));
-            }
-        }
-    }
-    refusals(operation, documented);
-}
-
-/// One response for each status, its registered problems named, one example for each.
-fn refusals(operation: &Operation, documented: &mut Documented) {
-    let mut problems: Vec<ProblemType> = operation.every_refusal().collect();
-    problems.sort_by_key(|problem| (problem.status(), *problem));
-    for chunk in problems.chunk_by(|a, b| a.status() == b.status()) {
-        let status = chunk[0].status().to_string();
-        documented.responses.responses.insert(status, RefOr::T(refusal(chunk)));
-    }
-}
-
-fn refusal(problems: &[ProblemType]) -> Response {
-    let names: Vec<&str> = problems.iter().map(|problem| problem.name()).collect();
-    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
-    for problem in problems {
-        let example = utoipa::openapi::example::ExampleBuilder::new()
-            .summary(problem.title())
-            .value(Some(json!(example::problem(*problem))))
-            .build();
-        content = content.examples_from_iter([(problem.name(), example)]);
-    }
-    ResponseBuilder::new().description(names.join(", ")).content(MEDIA_TYPE, content.build()).build()
-}
-
 /// Names the variants of the one tagged union, `Outcome`, and says what tells them apart.
 ///
 /// Without it the variants are anonymous objects, which client generators name by number or drop.
@@ -328,7 +271,7 @@ fn hoist_variants(document: &mut OpenApi) {
 }
 
 /// Members whose null says something else than their absence.
-const NULL_MEANS_SOMETHING: [(&str, &str); 2] = [("Problem", "head"), ("Problem", "stage")];
+const NULL_MEANS_SOMETHING: [(&str, &str); 1] = [("Problem", "head")];
 
 /// Optional members are left out, never null: the schemas of optional values allow both.
 fn leave_out_rather_than_null(document: &mut OpenApi) {

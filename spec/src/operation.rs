@@ -56,6 +56,8 @@ pub const EVERYWHERE: &[ProblemType] = &[
     ProblemType::HostedUnknown,
     ProblemType::RouteUnknown,
     ProblemType::MethodNotAllowed,
+    ProblemType::Malformed,
+    ProblemType::IncarnationStale,
     ProblemType::RateLimited,
     ProblemType::Internal,
     ProblemType::Unavailable,

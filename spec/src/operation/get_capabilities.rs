@@ -66,7 +66,6 @@ pub struct Software {
     get,
     path = "/v1/capabilities",
     operation_id = "get_capabilities",
-    tag = "capabilities",
     responses((status = 200, description = "What this authority's server can do", body = Capabilities)),
 )]
 #[expect(dead_code, reason = "carries the annotation; the server has the handler")]

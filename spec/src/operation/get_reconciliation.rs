@@ -9,7 +9,6 @@ use crate::openapi::SignedReconciliation;
     get,
     path = "/v1/reconciliation",
     operation_id = "get_reconciliation",
-    tag = "heads",
     responses((status = 200, description = "Signed count and digest", body = SignedReconciliation)),
 )]
 #[expect(dead_code, reason = "carries the annotation; the server has the handler")]

@@ -65,7 +65,6 @@ impl EntryPage {
     get,
     path = "/v1/transfers/{transfer}/entries",
     operation_id = "list_entries",
-    tag = "transfers",
     params(
         ("transfer" = TransferId, Path, description = "The ledger"),
         ("from" = Option<u64>, Query, description = "The first sequence wanted; 0 when absent", maximum = 9_007_199_254_740_991_u64),

@@ -61,8 +61,7 @@ impl HeadPage {
     get,
     path = "/v1/heads",
     operation_id = "list_heads",
-    tag = "heads",
-    params(("after" = Option<String>, Query, description = "Cursor of an earlier answer; from the start when absent", max_length = 64)),
+    params(("after" = Option<String>, Query, description = "Cursor of an earlier answer; from the start when absent", pattern = "^[A-Za-z0-9._-]{1,64}$")),
     responses((status = 200, description = "Heads in commit order", body = HeadPage)),
 )]
 #[expect(dead_code, reason = "carries the annotation; the server has the handler")]

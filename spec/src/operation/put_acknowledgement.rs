@@ -11,10 +11,8 @@ use crate::problem::ProblemType as P;
     put,
     path = "/v1/notices/{notice}/acknowledgement",
     operation_id = "put_acknowledgement",
-    tag = "notices",
     params(
         ("notice" = NoticeId, Path, description = "The notice"),
-        ("CME-Incarnation" = Option<u64>, Header, description = "How often the caller's database was restored", maximum = 9_007_199_254_740_991_u64),
     ),
     request_body(content = SignedAcknowledgement, description = "The acknowledgement"),
     responses(
@@ -31,7 +29,6 @@ super::operation!(
     &[
         P::MediaType,
         P::TooLarge,
-        P::Malformed,
         P::LimitExceeded,
         P::PathMismatch,
         P::NotAParty,
@@ -40,7 +37,6 @@ super::operation!(
         P::KeyUnknown,
         P::KeyNotValid,
         P::IdReused,
-        P::IncarnationStale,
     ],
     profile: "notices"
 );

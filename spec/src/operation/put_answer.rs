@@ -11,11 +11,9 @@ use crate::problem::ProblemType as P;
     put,
     path = "/v1/queries/{query}/answers/{number}",
     operation_id = "put_answer",
-    tag = "queries",
     params(
         ("query" = QueryId, Path, description = "The query"),
         ("number" = u64, Path, description = "The answer's number, from 0", maximum = 15),
-        ("CME-Incarnation" = Option<u64>, Header, description = "How often the caller's database was restored", maximum = 9_007_199_254_740_991_u64),
     ),
     request_body(content = SignedAnswer, description = "The answer"),
     responses(
@@ -32,7 +30,6 @@ super::operation!(
     &[
         P::MediaType,
         P::TooLarge,
-        P::Malformed,
         P::LimitExceeded,
         P::PathMismatch,
         P::NotAParty,
@@ -43,7 +40,6 @@ super::operation!(
         P::IdReused,
         P::AnswerGap,
         P::AnswerNotAllowed,
-        P::IncarnationStale,
     ],
     profile: "queries"
 );

@@ -13,11 +13,9 @@ use crate::problem::ProblemType as P;
     put,
     path = "/v1/transfers/{transfer}/entries/{sequence}",
     operation_id = "put_entry",
-    tag = "transfers",
     params(
         ("transfer" = TransferId, Path, description = "The ledger"),
         ("sequence" = u64, Path, description = "The entry's place, from 0", maximum = 9_007_199_254_740_991_u64),
-        ("CME-Incarnation" = Option<u64>, Header, description = "How often the caller's database was restored", maximum = 9_007_199_254_740_991_u64),
     ),
     request_body(content = LedgerEntry, description = "The entry; its digests are over the JSON value as sent"),
     responses(
@@ -34,7 +32,6 @@ super::operation!(
     &[
         P::MediaType,
         P::TooLarge,
-        P::Malformed,
         P::LimitExceeded,
         P::PathMismatch,
         P::NotAParty,
@@ -57,7 +54,6 @@ super::operation!(
         P::HeaderChanged,
         P::CreatedAtOrder,
         P::CreatedAtSkew,
-        P::IncarnationStale,
         P::PairSuspended,
     ]
 );

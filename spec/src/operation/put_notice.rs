@@ -12,10 +12,8 @@ use crate::problem::ProblemType as P;
     put,
     path = "/v1/notices/{notice}",
     operation_id = "put_notice",
-    tag = "notices",
     params(
         ("notice" = NoticeId, Path, description = "The notice"),
-        ("CME-Incarnation" = Option<u64>, Header, description = "How often the caller's database was restored", maximum = 9_007_199_254_740_991_u64),
     ),
     request_body(content = SignedNotice, description = "The notice; its digests are over the JSON value as sent"),
     responses(
@@ -32,7 +30,6 @@ super::operation!(
     &[
         P::MediaType,
         P::TooLarge,
-        P::Malformed,
         P::LimitExceeded,
         P::PathMismatch,
         P::NotAParty,
@@ -45,7 +42,6 @@ super::operation!(
         P::KeyNotValid,
         P::IdReused,
         P::CreatedAtSkew,
-        P::IncarnationStale,
     ],
     profile: "notices"
 );

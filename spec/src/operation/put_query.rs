@@ -37,10 +37,8 @@ impl QueryAnswers {
     put,
     path = "/v1/queries/{query}",
     operation_id = "put_query",
-    tag = "queries",
     params(
         ("query" = QueryId, Path, description = "The query"),
-        ("CME-Incarnation" = Option<u64>, Header, description = "How often the caller's database was restored", maximum = 9_007_199_254_740_991_u64),
     ),
     request_body(content = SignedQuery, description = "The query; its digests are over the JSON value as sent"),
     responses((status = 200, description = "Every answer so far, from number 0", body = QueryAnswers)),
@@ -54,7 +52,6 @@ super::operation!(
     &[
         P::MediaType,
         P::TooLarge,
-        P::Malformed,
         P::LimitExceeded,
         P::PathMismatch,
         P::NotAParty,
@@ -69,7 +66,6 @@ super::operation!(
         P::IdReused,
         P::CreatedAtSkew,
         P::QuotaExceeded,
-        P::IncarnationStale,
     ],
     profile: "queries"
 );

@@ -11,10 +11,8 @@ use crate::problem::ProblemType as P;
     delete,
     path = "/v1/queries/{query}",
     operation_id = "withdraw_query",
-    tag = "queries",
     params(
         ("query" = QueryId, Path, description = "The query"),
-        ("CME-Incarnation" = Option<u64>, Header, description = "How often the caller's database was restored", maximum = 9_007_199_254_740_991_u64),
     ),
     responses((status = 200, description = "Withdrawn, now or before", body = SignedStored)),
 )]
@@ -24,6 +22,6 @@ fn withdraw_query() {}
 super::operation!(
     withdraw_query,
     __path_withdraw_query,
-    &[P::QueryUnknown, P::IncarnationStale],
+    &[P::QueryUnknown],
     profile: "queries"
 );
