@@ -85,7 +85,7 @@ pub async fn receive(desk: &Desk<'_>, query: Query, arrived: Grid) -> Result<Rep
         Ok(asked) => asked,
         Err(problem) => return Ok(Reply::Refused(problem)),
     };
-    arrived.hold(desk.node, answer(desk, asked, arrived)).await
+    arrived.hold(desk.node, Box::pin(answer(desk, asked, arrived))).await
 }
 
 /// Steps 4 to 6 of the text: parties, digest and rules, signature.

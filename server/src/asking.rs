@@ -178,16 +178,18 @@ pub fn row(hosted: AuthorityCode, header: &QueryHeader, task: Task) -> DispatchK
 /// Puts open queries again after a restore, and erases bodies whose time is over, until `stop` turns true.
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = ask_again(&node).await {
-            tracing::warn!(%error, "open queries could not be put again yet");
-        }
-        if let Err(error) = erase_due(&node).await {
-            tracing::warn!(%error, "bodies of queries could not be erased yet");
-        }
+        warn(ask_again(&node).await, "open queries could not be put again yet");
+        warn(erase_due(&node).await, "bodies of queries could not be erased yet");
         tokio::select! {
             () = node.wait(ERASE_EVERY) => {}
             _ = stop.changed() => return,
         }
+    }
+}
+
+fn warn(done: Result<u64, StoreError>, what: &str) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "{what}");
     }
 }
 

@@ -37,9 +37,10 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// The signed answer of a finding. A match that comes to light by a renewal is told by a person or not at all.
+    /// The signed answer of a finding. A match that comes to light by a renewal is told by a person or not at all. Two
+    /// answers with one outcome differ in nothing that the queries do not.
     ///
-    /// Implements: QRY-007, QRY-009, STQ-005
+    /// Implements: QRY-007, QRY-009, QRY-022, STQ-005
     pub(super) fn of(
         desk: &Desk<'_>,
         hosted: &Hosted,

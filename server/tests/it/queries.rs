@@ -12,7 +12,7 @@ use cme_spec::query::Answer;
 use serde_json::{Value, json};
 
 use crate::answering::{self, Reply};
-use crate::asking::{BROADCAST, Peer, ask, child, honest, id, query, refused, show, wait_for, world};
+use crate::asking::{BROADCAST, Peer, ask, child, honest, id, query, refused, wait_for, world};
 use crate::support::until;
 use crate::wire::now;
 
