@@ -182,7 +182,7 @@ class Entry:
         body = document.get("body")
         _need(body is None or isinstance(body, dict))
         if "erasedAt" in document:
-            _need(body is None and forms.is_timestamp(document["erasedAt"]))
+            _need("body" in document and body is None and forms.is_timestamp(document["erasedAt"]))
         _need(body is not None or ("erasedAt" in document and bool(read)), "body-missing")
         kept = {name: value for name, value in document.items() if name != "receipts"}
         return cls(header, signature, read, kept)
