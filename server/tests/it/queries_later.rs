@@ -6,6 +6,7 @@ use cme_spec::canonical::Json;
 use cme_spec::codes::AnswerOutcome;
 use cme_spec::envelope::Envelope;
 use cme_spec::example;
+use cme_spec::problem::ProblemType;
 use cme_spec::query::{Answer, Query};
 use serde_json::{Value, json};
 
@@ -157,6 +158,10 @@ fn answers_that_a_backup_lacks_come_back_after_the_restore() {
     let given: Mutex<Vec<Answer>> = Mutex::default();
     // A person has looked by the time that the same query comes a second time.
     let peer = Peer::start(world.party("330"), move |request| {
+        // After a restore it is also asked for its copies of ledgers.
+        if request.method != "PUT" {
+            return answering::refusal(ProblemType::Unavailable);
+        }
         let mut given = given.lock().unwrap();
         let outcome = if given.is_empty() { AnswerOutcome::Possible } else { AnswerOutcome::Known };
         let number = given.len() as u64;

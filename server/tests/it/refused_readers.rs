@@ -1,7 +1,7 @@
 //! Who may read what, and what the others get.
 
 use cme_spec::example;
-use cme_spec::operation;
+use cme_spec::operation::{self, Operation};
 use cme_spec::receipt::{ReconciledHead, reconciliation_digest};
 use serde_json::json;
 
@@ -30,11 +30,7 @@ fn a_certificate_that_nobody_pinned_is_a_peer_unknown_whatever_it_says() {
     let world = world();
     let wire = Wire::new(world.party("330"), &stranger(), "330");
     for operation in operation::of_profiles(operation::get_capabilities::PROFILES) {
-        let path = operation
-            .path()
-            .replace("{transfer}", &example::transfer(1).to_string())
-            .replace("{notice}", &example::notice_id(1).to_string())
-            .replace("{sequence}", "0");
+        let path = filled(&operation.path());
         let request = wire
             .request(operation.method(), &path)
             .header("x-forwarded-client-cert", "373")
@@ -45,23 +41,31 @@ fn a_certificate_that_nobody_pinned_is_a_peer_unknown_whatever_it_says() {
     }
 }
 
+/// The path with something of the right form for each of its parts.
+fn filled(path: &str) -> String {
+    path.replace("{transfer}", &example::transfer(1).to_string())
+        .replace("{notice}", &example::notice_id(1).to_string())
+        .replace("{query}", &example::query_id(1).to_string())
+        .replace("{sequence}", "0")
+        .replace("{number}", "0")
+}
+
 #[test]
 fn every_operation_is_bound_and_nothing_else_is() {
     let world = world();
     let wire = world.wire("373", "330");
-    for operation in operation::of_profiles(operation::get_capabilities::PROFILES) {
-        let path = operation
-            .path()
-            .replace("{transfer}", &example::transfer(1).to_string())
-            .replace("{notice}", &example::notice_id(1).to_string())
-            .replace("{sequence}", "0");
+    let operations = || operation::of_profiles(operation::get_capabilities::PROFILES);
+    for path in operations().map(Operation::path) {
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"] {
-            let answer = wire.send(wire.request(method, &path)).unwrap();
-            let bound = answer.status != 405;
-            assert_eq!(bound, method == operation.method(), "{method} {path}");
-            if !bound {
+            let answer = wire.send(wire.request(method, &filled(&path))).unwrap();
+            // Two operations may share a path.
+            let bound = operations().find(|one| (one.method(), one.path()) == (method, path.clone()));
+            assert_eq!(answer.status == 405, bound.is_none(), "{method} {path}");
+            let Some(operation) = bound else {
                 assert_eq!(answer.problem(), "method-not-allowed");
-            } else if answer.status != 200 {
+                continue;
+            };
+            if answer.status != 200 {
                 let named = operation.every_refusal().any(|problem| problem.name() == answer.problem());
                 assert!(
                     named,
