@@ -147,13 +147,14 @@ pub fn drop_all(tx: &mut dyn Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether no ledger, nothing still to be sent and no child is held: what a restore would replace.
+/// Whether no ledger, nothing still to be sent, no child and no query is held: what a restore would replace.
 pub fn is_empty(tx: &mut dyn Tx) -> Result<bool, StoreError> {
     for sql in [
         "SELECT 1 FROM ledger LIMIT 1",
         "SELECT 1 FROM proposal LIMIT 1",
         "SELECT 1 FROM register_child LIMIT 1",
         "SELECT 1 FROM register_shield LIMIT 1",
+        "SELECT 1 FROM audit LIMIT 1",
     ] {
         if !tx.rows(sql, &[])?.is_empty() {
             return Ok(false);

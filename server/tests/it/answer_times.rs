@@ -260,10 +260,10 @@ async fn ten_thousand_answers_do_not_tell_a_shielded_child_by_size_or_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_comparison_notices_a_leak_where_answers_leave_as_soon_as_they_are_ready() {
-    let court = Court::new(Duration::from_millis(1), Duration::from_millis(4)).await;
-    let (hidden, unknown, _) = court.sample(600, 1, seed()).await;
+    let court = Court::new(Duration::from_millis(1), Duration::from_millis(10)).await;
+    let (hidden, unknown, _) = court.sample(500, 1, seed()).await;
     let (distance, critical) = tell("without intervals", &hidden, &unknown);
-    assert!(distance > critical, "a leak of four milliseconds is not noticed");
+    assert!(distance > critical, "a leak of ten milliseconds is not noticed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -314,6 +314,28 @@ async fn time_answers_nothing_and_erases_what_may_be_kept_no_longer() {
 }
 
 #[test]
+fn a_body_that_was_erased_is_not_to_be_read_in_the_database_either() {
+    let mut world = world(&["373", "330"], "");
+    serve(&mut world);
+    let wire = world.wire("373", "330");
+    let mark = |_: &mut QueryHeader, body: &mut Value| body["officer"]["role"] = json!("Canary post");
+    let asked = query_by(&world, "373", 1, crate::asked::amina(), mark);
+    assert_eq!(outcome(&put(&wire, &asked)).0, "known");
+    // The log is copied into the database by the one that closes it last.
+    let stopped = |world: &mut World| {
+        assert_eq!(world.party_mut("330").stop(), Some(0));
+        let home = world.party("330").home.clone();
+        let read = |name: &str| std::fs::read(home.join(name)).unwrap_or_default();
+        let bytes = [read("cme.sqlite"), read("cme.sqlite-wal")].concat();
+        bytes.windows(11).any(|part| part == b"Canary post")
+    };
+    assert!(stopped(&mut world), "it is kept for the officer whom the other rings");
+    serve(&mut world);
+    assert_eq!(withdraw(&world.wire("373", "330"), &id(1)).status, 200);
+    assert!(!stopped(&mut world));
+}
+
+#[test]
 fn nothing_of_a_query_is_kept_once_it_was_answered_not_known() {
     let mut world = world(&["373", "330"], "");
     serve(&mut world);
