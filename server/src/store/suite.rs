@@ -18,8 +18,8 @@ use cme_spec::instant::EntryId;
 pub(crate) use self::asking::{
     a_body_is_gone_when_its_time_is_over_and_the_rest_stays,
     a_peer_has_few_things_under_way_and_a_withdrawal_follows_its_query,
-    a_query_is_withdrawn_once_and_renewed_by_another, answers_come_back_in_the_order_of_their_numbers,
-    what_is_asked_comes_back_as_it_was_decided,
+    a_query_is_withdrawn_once_and_renewed_by_another, answers_are_unseen_until_an_officer_has_looked,
+    answers_come_back_in_the_order_of_their_numbers, what_is_asked_comes_back_as_it_was_decided,
 };
 pub(crate) use self::batching::{
     jobs_of_a_batch_see_what_those_before_them_changed,
@@ -124,6 +124,7 @@ macro_rules! for_engine {
                 a_dispatch_waits_or_is_given_up_until_an_officer_retries,
                 what_is_asked_comes_back_as_it_was_decided,
                 answers_come_back_in_the_order_of_their_numbers,
+                answers_are_unseen_until_an_officer_has_looked,
                 a_body_is_gone_when_its_time_is_over_and_the_rest_stays,
                 a_query_is_withdrawn_once_and_renewed_by_another,
                 a_peer_has_few_things_under_way_and_a_withdrawal_follows_its_query,

@@ -96,8 +96,6 @@ pub(crate) async fn answers_come_back_in_the_order_of_their_numbers(fixture: &im
     let single = id_of(&query);
     let all = store.read(move |tx| asked::of_asking(tx, code("373"), single)).await.unwrap();
     let found = store.read(move |tx| asked::find(tx, &name)).await.unwrap().unwrap();
-    let unseen = || store.read(|tx| asked::unseen(tx, code("373")));
-    assert_eq!(unseen().await, Ok(1), "the other query's");
     for held in [&all[0], &found] {
         let answers: Vec<_> = held.answers.iter().map(|received| received.answer.clone()).collect();
         assert_eq!(answers, [first.clone(), second.clone()], "in the order of their numbers");
@@ -108,6 +106,26 @@ pub(crate) async fn answers_come_back_in_the_order_of_their_numbers(fixture: &im
     let all = store.read(move |tx| asked::of_asking(tx, code("373"), many)).await.unwrap();
     assert_eq!((all.len(), all[0].answers.len()), (1, 1));
     assert_eq!(all[0].answers[0].answer, of_other);
+}
+
+pub(crate) async fn answers_are_unseen_until_an_officer_has_looked(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let query = example::query();
+    keep(&store, &query).await.unwrap();
+    let name = key(&query);
+    let open = store.read(|tx| asked::open(tx, code("373"))).await.unwrap();
+    assert_eq!(open.iter().map(|held| held.key).collect::<Vec<_>>(), [name]);
+    let unseen = || store.read(|tx| asked::unseen(tx, code("373")));
+    for (number, outcome) in [(0, AnswerOutcome::Possible), (1, AnswerOutcome::Known)] {
+        let came = answer(&query, number, outcome);
+        store.write(move |tx| asked::keep_answer(tx, &name, &came, instant(NINE), None)).await.unwrap();
+    }
+    assert_eq!(unseen().await, Ok(2));
+    store.write(move |tx| asked::mark_seen(tx, &name, 1)).await.unwrap();
+    assert_eq!(unseen().await, Ok(1));
+    store.write(move |tx| asked::mark_seen(tx, &name, 2)).await.unwrap();
+    assert_eq!(unseen().await, Ok(0));
+    assert_eq!(store.read(|tx| asked::unseen(tx, code("330"))).await, Ok(0));
 }
 
 pub(crate) async fn a_body_is_gone_when_its_time_is_over_and_the_rest_stays(fixture: &impl Fixture) {
@@ -124,8 +142,6 @@ pub(crate) async fn a_body_is_gone_when_its_time_is_over_and_the_rest_stays(fixt
     let held = store.read(move |tx| asked::find(tx, &name)).await.unwrap().unwrap();
     assert_eq!((held.query, held.digest), (None, query.header_digest()));
     assert_eq!((held.header, held.fields.len()), (query.header().clone(), 3), "answers can still be judged");
-    let open = store.read(|tx| asked::open(tx, code("373"))).await.unwrap();
-    assert_eq!(open.iter().map(|held| held.key).collect::<Vec<_>>(), [key(&broadcast)]);
     let other = key(&broadcast);
     let held = store.read(move |tx| asked::find(tx, &other)).await.unwrap().unwrap();
     assert!(held.query.is_some(), "nobody knows yet how long this one is kept");
