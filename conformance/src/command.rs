@@ -2,6 +2,9 @@
 
 mod catalogue;
 mod judge;
+mod peer;
+mod replay;
+mod terminal;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -11,8 +14,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::declaration::{self, BenchError, DeclarationError};
+use crate::evidence::EvidenceError;
+use crate::interrupt;
+use crate::results::ResultsError;
 use crate::run::Exit;
 use crate::self_check::SelfCheckError;
+use crate::wire::ListenError;
+use crate::world::WorldError;
+use judge::RunWish;
+use peer::PeerWish;
 
 /// Conformance to the CME transfer protocol.
 #[derive(Parser)]
@@ -62,9 +72,16 @@ enum Command {
         /// Gives the order of cases and authorities; a random one when absent.
         #[arg(long)]
         seed: Option<u64>,
-        /// File for the results.
+        /// File for the results, beside those of the report.
         #[arg(long)]
         json: Option<PathBuf>,
+        /// Folder for results.json, report.html, junit.xml and evidence.zip; the folder report in --folder
+        /// when absent. What an earlier run left there is replaced.
+        #[arg(long)]
+        report: Option<PathBuf>,
+        /// Results of an earlier run, whose failures are expected. The exit code then tells what changed.
+        #[arg(long, value_name = "RESULTS")]
+        baseline: Option<PathBuf>,
     },
     /// List the requirements of the protocol, or the cases.
     List {
@@ -80,6 +97,9 @@ enum Command {
         /// The cases in their place.
         #[arg(long, conflicts_with_all = ["level", "section", "role"])]
         cases: bool,
+        /// The faults that a reference peer can have in their place.
+        #[arg(long, conflicts_with_all = ["level", "section", "role", "cases"])]
+        faults: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -88,6 +108,47 @@ enum Command {
     Explain {
         /// Such as LED-002, or the name of a case.
         id: String,
+    },
+    /// Hear a case again that did not pass, step by step, and write its question to files for curl.
+    Replay {
+        /// Such as F01, or the name of a case.
+        id: String,
+        /// Folder that init wrote.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// The results that hold it; those of the last run when absent.
+        #[arg(long)]
+        results: Option<PathBuf>,
+    },
+    /// Run a reference peer, sound or with a fault, until Ctrl-C.
+    Peer {
+        /// Folder that init wrote: the peer is one of its authorities, which your server can call.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// Code of the authority that it plays; the first when absent.
+        #[arg(long)]
+        authority: Option<String>,
+        /// Folder of a peer that stands where your server would, for the suite to judge. Made when it is not
+        /// there.
+        #[arg(long, conflicts_with_all = ["folder", "authority"])]
+        home: Option<PathBuf>,
+        /// Address of a peer whose folder is made.
+        #[arg(long, default_value = "127.0.0.1:9464", requires = "home")]
+        listen: SocketAddr,
+        /// How it breaks the text: a name of list --faults.
+        #[arg(long)]
+        fault: Option<String>,
+    },
+    /// Look whether evidence is whole, signed, leaves nothing out, and says what follows from its transcript.
+    Verify {
+        /// Such as evidence.zip.
+        evidence: PathBuf,
+        /// Fingerprint of the key that has to have signed it, as init printed it.
+        #[arg(long)]
+        key: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Judge the judge, on loopback: which faults it finds, and whether it passes what does nothing.
     SelfCheck {
@@ -112,6 +173,28 @@ enum Trouble {
     Bench(#[from] BenchError),
     #[error("the judge can't be judged: {0}")]
     SelfCheck(#[from] SelfCheckError),
+    #[error("{0} is no fault of the reference peer: see cme-conformance list --faults")]
+    UnknownFault(String),
+    #[error("{0} is no authority of peers.json")]
+    UnknownAuthority(String),
+    #[error("{} holds no finding {id}", path.display())]
+    UnknownFinding { id: String, path: PathBuf },
+    #[error("{0:?} is no seed")]
+    Seed(String),
+    #[error("{} is not what peer --home wrote", .0.display())]
+    Home(PathBuf),
+    #[error("{}: {cause}", path.display())]
+    File { path: PathBuf, cause: std::io::Error },
+    #[error(transparent)]
+    World(#[from] WorldError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    #[error("Ctrl-C can't be heard: {0}")]
+    Interrupt(#[from] ctrlc::Error),
+    #[error(transparent)]
+    Earlier(#[from] ResultsError),
     #[error("the output can't be written: {0}")]
     Output(#[from] std::io::Error),
     #[error("{}: {cause}", path.display())]
@@ -126,10 +209,20 @@ impl Trouble {
         match self {
             Self::Nothing(_)
             | Self::UnknownId(_)
+            | Self::UnknownFault(_)
+            | Self::UnknownAuthority(_)
+            | Self::UnknownFinding { .. }
+            | Self::Seed(_)
+            | Self::Home(_)
+            | Self::File { .. }
+            | Self::Earlier(_)
             | Self::Declaration(_)
             | Self::Bench(BenchError::Declaration(_)) => Exit::Usage,
-            Self::Bench(BenchError::Listen(_)) => Exit::Environment,
+            Self::Listen(_) | Self::Bench(BenchError::Listen(_)) => Exit::Environment,
             Self::Register(_)
+            | Self::World(_)
+            | Self::Evidence(_)
+            | Self::Interrupt(_)
             | Self::SelfCheck(_)
             | Self::Output(_)
             | Self::Results { .. }
@@ -151,7 +244,8 @@ impl From<String> for Said {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let said = answer(Arguments::parse().command);
+    let command = Arguments::parse().command;
+    let said = interrupt::watch().map_err(Trouble::from).and_then(|()| answer(command));
     let written = said.and_then(|said| {
         std::io::stdout().write_all(said.text.as_bytes())?;
         Ok(said.exit)
@@ -168,9 +262,10 @@ fn answer(command: Command) -> Result<Said, Trouble> {
     match command {
         Command::Init { subject, folder, listen, base_url } => {
             let base_url = base_url.unwrap_or_else(|| format!("https://{listen}"));
-            declaration::init(&folder, &subject, listen, &base_url)?;
+            let fingerprint = declaration::init(&folder, &subject, listen, &base_url)?;
             Ok(format!(
-                "wrote {file}, subject.json, peers.json and directory.json to {folder}\n\
+                "wrote {file}, subject.json, peers.json, evidence.key and directory.json to {folder}\n\
+                 evidence will be signed by the key {fingerprint}\n\
                  let your server load directory.json as its first issue, then: cme-conformance doctor --folder {folder}\n",
                 file = declaration::FILE,
                 folder = folder.display()
@@ -178,14 +273,31 @@ fn answer(command: Command) -> Result<Said, Trouble> {
             .into())
         }
         Command::Doctor { folder, json } => judge::doctor(&folder, json),
-        Command::Run { folder, quick, only, seed, json } => {
-            judge::run(&folder, quick, &only, seed, json.as_deref())
-        }
+        Command::Run { folder, quick, only, seed, json, report, baseline } => judge::run(&RunWish {
+            folder: &folder,
+            quick,
+            only: &only,
+            seed,
+            json: json.as_deref(),
+            report: report.as_deref(),
+            baseline: baseline.as_deref(),
+        }),
+        Command::List { faults: true, json, .. } => Ok(catalogue::faults(json)?.into()),
         Command::List { cases: true, json, .. } => Ok(catalogue::cases(json)?.into()),
         Command::List { level, section, role, json, .. } => {
             Ok(catalogue::requirements([level, section, role], json)?.into())
         }
         Command::Explain { id } => Ok(catalogue::explain(&id)?.into()),
+        Command::Replay { id, folder, results } => replay::replay(&folder, results.as_deref(), &id),
+        Command::Peer { folder, authority, home, listen, fault } => Ok(peer::peer(&PeerWish {
+            folder: &folder,
+            authority: authority.as_deref(),
+            home: home.as_deref(),
+            listen,
+            fault: fault.as_deref(),
+        })?
+        .into()),
+        Command::Verify { evidence, key, json } => judge::verify(&evidence, key.as_deref(), json),
         Command::SelfCheck { json } => judge::self_check(json),
     }
 }

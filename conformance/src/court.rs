@@ -12,6 +12,7 @@ use crate::draft::{Draft, Ledger};
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::json::Json;
+use crate::tape::{Recording, Tape};
 use crate::wire::{Connection, Request, Response, Target, WireError};
 use crate::world::{Authority, Kind, Subject, World};
 
@@ -113,13 +114,13 @@ impl Bench {
         Ok(self.world.authorities[of_kind[place % of_kind.len()]].clone())
     }
 
-    /// Where the subject is.
-    pub(crate) fn target(&self) -> Target {
-        Target {
-            host: self.subject.host.clone(),
-            port: self.subject.port,
-            pins: self.subject.server_pins.clone(),
-            patience: self.waits.response,
+    /// What a pin of a client's certificate stands for.
+    fn name_of(&self, pin: &str) -> String {
+        let shows = |authority: &&Arc<Authority>| authority.client.pin().is_ok_and(|held| held == pin);
+        match self.world.authorities.iter().find(shows) {
+            Some(authority) => authority.code.clone(),
+            None if pin.is_empty() => "no certificate".to_owned(),
+            None => "a stranger".to_owned(),
         }
     }
 }
@@ -127,18 +128,52 @@ impl Bench {
 /// One hearing of one case.
 pub(crate) struct Court<'a> {
     pub(crate) bench: &'a Bench,
+    pub(crate) tape: Tape,
     connections: BTreeMap<String, Connection>,
 }
 
 impl<'a> Court<'a> {
     /// A hearing with nothing sent yet.
     pub(crate) fn open(bench: &'a Bench) -> Self {
-        Self { bench, connections: BTreeMap::new() }
+        Self::recorded(bench, Tape::new(None))
+    }
+
+    /// A hearing that is recorded on that tape.
+    pub(crate) fn recorded(bench: &'a Bench, tape: Tape) -> Self {
+        Self { bench, tape, connections: BTreeMap::new() }
+    }
+
+    /// What went over the wire so far.
+    pub(crate) fn recording(&self) -> Recording {
+        let (mut codes, begun) = (self.tape.codes(), self.tape.begun());
+        let sent = self.tape.finish(Vec::new(), |pin| self.bench.name_of(pin));
+        codes.extend(sent.exchanges.into_iter().map(|exchange| exchange.peer));
+        let incoming = self.bench.host.exchanges(&codes, begun);
+        self.tape.finish(incoming, |pin| self.bench.name_of(pin))
     }
 
     /// A fresh ordinary authority.
     pub(crate) fn peer(&self) -> Found<Arc<Authority>> {
-        self.bench.authority(Kind::Ordinary)
+        self.authority(Kind::Ordinary)
+    }
+
+    /// A fresh authority of that kind.
+    pub(crate) fn authority(&self, kind: Kind) -> Found<Arc<Authority>> {
+        let authority = self.bench.authority(kind)?;
+        self.tape.takes(&authority.code);
+        Ok(authority)
+    }
+
+    /// Where the subject is.
+    pub(crate) fn target(&self) -> Target {
+        let subject = &self.bench.subject;
+        Target {
+            host: subject.host.clone(),
+            port: subject.port,
+            pins: subject.server_pins.clone(),
+            patience: self.bench.waits.response,
+            tape: Some(self.tape.clone()),
+        }
     }
 
     /// A request as that authority, sent again while the subject says that it can't answer now.
@@ -169,15 +204,16 @@ impl<'a> Court<'a> {
 
     fn exchange(&mut self, name: &str, identity: &Identity, request: &Request) -> Found<Response> {
         // A kept connection may have been closed in the meantime, which says nothing about the subject.
-        if let Some(mut connection) = self.connections.remove(name)
-            && let Ok(response) = connection.exchange(request)
-        {
-            if connection.is_open() {
-                self.connections.insert(name.to_owned(), connection);
+        if let Some(mut connection) = self.connections.remove(name) {
+            if let Ok(response) = connection.exchange(request) {
+                if connection.is_open() {
+                    self.connections.insert(name.to_owned(), connection);
+                }
+                return Ok(response);
             }
-            return Ok(response);
+            self.tape.again();
         }
-        let target = self.bench.target();
+        let target = self.target();
         let config = target.config(Some(identity), false).map_err(Miss::Unreachable)?;
         let mut connection = Connection::open(&target, config).map_err(Miss::Unreachable)?;
         let response = connection.exchange(request).map_err(Miss::Unreachable)?;

@@ -8,8 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::court::{Bench, Waits};
+use crate::encoding::{base64url, from_base64url};
+use crate::evidence::Declared;
 use crate::host::Host;
 use crate::json::Json;
+use crate::jws::SigningKey;
 use crate::shuffle::shuffled;
 use crate::wire::{ListenError, Listener};
 use crate::world::{FileError, RecordError, Subject, World, WorldError};
@@ -20,6 +23,7 @@ pub(crate) const FILE: &str = "conformance.toml";
 const SUBJECT: &str = "subject.json";
 const PEERS: &str = "peers.json";
 const DIRECTORY: &str = "directory.json";
+const EVIDENCE_KEY: &str = "evidence.key";
 
 /// The revision of the text that this program judges by.
 pub(crate) const REVISION: &str = "1.0-draft";
@@ -43,7 +47,7 @@ pub(crate) struct Declaration {
 }
 
 /// The profiles of section 0.1.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profiles {
     pub(crate) core: bool,
@@ -84,23 +88,25 @@ pub(crate) enum DeclarationError {
     Revision { path: PathBuf, told: String },
     #[error("{}: profile core is what every implementation has", .0.display())]
     NoCore(PathBuf),
+    #[error("{} holds no key of evidence: run `cme-conformance init` in a new folder", .0.display())]
+    EvidenceKey(PathBuf),
     #[error("a base URL of the suite's is https://host:port without a path, not {0}")]
     BaseUrl(String),
 }
 
-/// Writes everything that a run needs into a folder.
+/// Writes everything that a run needs into a folder. Gives the fingerprint of the key that signs evidence.
 pub(crate) fn init(
     folder: &Path,
     record: &Path,
     listen: SocketAddr,
     base_url: &str,
-) -> Result<(), DeclarationError> {
+) -> Result<String, DeclarationError> {
     if crate::world::host_of(base_url).is_none() || base_url.matches('/').count() != 2 {
         return Err(DeclarationError::BaseUrl(base_url.to_owned()));
     }
     let bytes = read(record)?;
     let subject = subject_of(record, &bytes)?;
-    let files = [FILE, SUBJECT, PEERS, DIRECTORY].map(|name| folder.join(name));
+    let files = [FILE, SUBJECT, PEERS, DIRECTORY, EVIDENCE_KEY].map(|name| folder.join(name));
     if let Some(there) = files.iter().find(|path| path.exists()) {
         return Err(DeclarationError::Exists(there.clone()));
     }
@@ -121,9 +127,12 @@ pub(crate) fn init(
     let text = toml::to_string(&declaration)?;
     write(&files[1], &bytes)?;
     write_secret(&files[2], world.to_text().as_bytes())?;
+    let key = SigningKey::generate().map_err(WorldError::from)?;
+    write_secret(&files[4], (base64url(key.pkcs8()) + "\n").as_bytes())?;
     write(&files[3], directory.plain().as_bytes())?;
     // Last, so that what stands beside it is whole.
-    write(&files[0], text.as_bytes())
+    write(&files[0], text.as_bytes())?;
+    Ok(key.kid())
 }
 
 fn subject_of(path: &Path, bytes: &[u8]) -> Result<Subject, DeclarationError> {
@@ -139,7 +148,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DeclarationError> {
 }
 
 /// Readable by its owner alone, where the system can say so.
-fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DeclarationError> {
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), DeclarationError> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -163,6 +172,25 @@ impl Declaration {
             return Err(DeclarationError::NoCore(path));
         }
         Ok(Self { folder: folder.to_owned(), ..declaration })
+    }
+
+    /// Reads the text of a declaration that stands in no folder.
+    pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// The key that signs evidence.
+    pub(crate) fn evidence_key(&self) -> Result<SigningKey, DeclarationError> {
+        let path = self.folder.join(EVIDENCE_KEY);
+        let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+        let key = from_base64url(text.trim_end()).and_then(|pkcs8| SigningKey::from_pkcs8(&pkcs8).ok());
+        key.ok_or(DeclarationError::EvidenceKey(path))
+    }
+
+    /// What the vendor declared, byte for byte.
+    pub(crate) fn declared(&self) -> Result<Declared, DeclarationError> {
+        let file = |name: &str| read(&self.folder.join(name));
+        Ok(Declared { declaration: file(FILE)?, subject: file(SUBJECT)?, directory: file(DIRECTORY)? })
     }
 
     /// The subject.

@@ -43,6 +43,13 @@ pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// RFC 4648 section 4, with padding.
+pub(crate) fn standard_base64(bytes: &[u8]) -> String {
+    let text = base64url(bytes).replace('-', "+").replace('_', "/");
+    let padding = "=".repeat((4 - text.len() % 4) % 4);
+    text + &padding
+}
+
 /// SHA-256 in base64url.
 pub(crate) fn digest_of_bytes(bytes: &[u8]) -> String {
     base64url(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())

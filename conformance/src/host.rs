@@ -1,12 +1,13 @@
 //! The suite's authorities as servers: one listener that plays each by a script and remembers who asked what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::TcpListener;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::identity::Identity;
 use crate::json::Json;
+use crate::tape::{Direction, EXCHANGES_MAX, Exchange, Message, Part, milliseconds};
 use crate::wire::{Answer, Incoming, ListenError, Listener, Request, TlsStyle};
 
 /// What an authority of the suite answers.
@@ -26,6 +27,8 @@ pub(crate) struct Seen {
 struct Book {
     scripts: BTreeMap<String, Script>,
     seen: Vec<Seen>,
+    /// The newest exchanges with each authority.
+    exchanges: BTreeMap<String, VecDeque<(Instant, Exchange)>>,
 }
 
 /// The listener; ends with this value.
@@ -70,6 +73,13 @@ impl Host {
         }
     }
 
+    /// The newest exchanges with those authorities since then.
+    pub(crate) fn exchanges(&self, codes: &BTreeSet<String>, since: Instant) -> Vec<(Instant, Exchange)> {
+        let book = self.book.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |code| book.exchanges.get(code).into_iter().flatten();
+        codes.iter().flat_map(of).filter(|(at, _)| *at >= since).cloned().collect()
+    }
+
     /// The requests so far to that authority whose path begins so.
     pub(crate) fn seen(&self, code: &str, path: &str) -> Vec<Seen> {
         of(&self.book.0.lock().unwrap_or_else(PoisonError::into_inner).seen, code, path)
@@ -85,13 +95,39 @@ fn of(seen: &[Seen], code: &str, path: &str) -> Vec<Seen> {
 }
 
 fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
+    let begun = Instant::now();
     let code = incoming.request.target.split('/').nth(1).unwrap_or_default().to_owned();
     let mut held = book.0.lock().unwrap_or_else(PoisonError::into_inner);
     held.seen.push(Seen { code: code.clone(), request: incoming.request.clone(), pin: incoming.pin.clone() });
     book.1.notify_all();
-    match held.scripts.get(&code) {
+    let answer = match held.scripts.get(&code) {
         Some(script) => script(&incoming.request),
         None => Answer::Bytes(problem(503, "unavailable", "Retry-After: 3600\r\n")),
+    };
+    let exchanges = held.exchanges.entry(code.clone()).or_default();
+    exchanges.push_back((begun, recorded(&code, incoming, &answer, begun)));
+    if exchanges.len() > EXCHANGES_MAX {
+        exchanges.pop_front();
+    }
+    answer
+}
+
+fn recorded(code: &str, incoming: &Incoming, answer: &Answer, begun: Instant) -> Exchange {
+    let (response, error) = match answer {
+        Answer::Bytes(bytes) | Answer::Last(bytes) => (Some(Message::of(bytes)), None),
+        Answer::Close => (None, Some("the suite ended the connection")),
+        Answer::Hang => (None, Some("the suite answers nothing")),
+        Answer::Drip => (None, Some("the suite answers a byte at a time, for ever")),
+    };
+    Exchange {
+        at: 0,
+        milliseconds: milliseconds(begun.elapsed()),
+        direction: Direction::ToSuite,
+        peer: code.to_owned(),
+        part: Part::Step,
+        request: Some(Message::of(&incoming.request.received())),
+        response,
+        error: error.map(str::to_owned),
     }
 }
 

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::digest_of_bytes;
+
 const REGISTER: &str = include_str!("../../spec/requirements.toml");
+
+const OPENAPI: &str = include_str!("../../spec/v1/openapi.json");
 
 macro_rules! sections {
     ($($name:literal),+ $(,)?) => {
@@ -73,6 +77,25 @@ impl Publication {
     pub(crate) fn requirement(&self, id: &str) -> Option<&Requirement> {
         self.requirements.iter().find(|row| row.id == id)
     }
+}
+
+/// The heading of a section of the text, such as `5. Ledger (LED)`.
+pub(crate) fn heading(section: &str) -> Option<&'static str> {
+    let (_, text) = SECTIONS.iter().find(|(name, _)| *name == section)?;
+    text.lines().next()?.strip_prefix("# ")
+}
+
+/// The sections of the text, in their order.
+pub(crate) fn sections() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().map(|(name, _)| *name)
+}
+
+/// The published files that this program judges by, with the SHA-256 of each.
+pub(crate) fn digests() -> Vec<(String, String)> {
+    let text = SECTIONS.iter().map(|(name, text)| (format!("spec/text/{name}.md"), *text));
+    let others = [("spec/requirements.toml", REGISTER), ("spec/v1/openapi.json", OPENAPI)];
+    let others = others.into_iter().map(|(name, text)| (name.to_owned(), text));
+    text.chain(others).map(|(name, text)| (name, digest_of_bytes(text.as_bytes()))).collect()
 }
 
 impl Requirement {

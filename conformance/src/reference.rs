@@ -14,13 +14,13 @@ mod reads;
 mod variation;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use self::fault::Fault;
 pub(crate) use self::variation::Variation;
 use crate::draft::uuid;
-use crate::identity::{Identity, pin_of};
+use crate::identity::{Identity, IdentityError, pin_of};
 use crate::instant;
 use crate::json::Json;
 use crate::jws::SigningKey;
@@ -99,6 +99,16 @@ impl Reference {
     pub(crate) fn start(
         role: Arc<Role>,
         directory: Arc<Json>,
+        ways: (Option<Fault>, Option<Variation>),
+    ) -> Result<Self, ListenError> {
+        Self::on(Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?, role, directory, ways)
+    }
+
+    /// Starts the peer on that socket.
+    pub(crate) fn on(
+        socket: TcpListener,
+        role: Arc<Role>,
+        directory: Arc<Json>,
         (fault, variation): (Option<Fault>, Option<Variation>),
     ) -> Result<Self, ListenError> {
         let style = TlsStyle {
@@ -111,7 +121,6 @@ impl Reference {
         };
         let server = role.server.clone();
         let peer = Arc::new(Peer { role, directory, fault, variation, state: Mutex::default() });
-        let socket = Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let listener = Listener::start(socket, &server, style, move |incoming| peer.answer(incoming))?;
         Ok(Self { address: listener.address, _listener: listener })
     }
@@ -252,6 +261,32 @@ impl Peer {
         };
         Json::object([(member, value), ("signature", signature.into())])
     }
+}
+
+/// The authority object of a reference peer that is reached there.
+pub(crate) fn record(role: &Role, base_url: &str) -> Result<Json, IdentityError> {
+    let contact = || Json::object([("name", "Reference team".into())]);
+    let key = Json::object([
+        ("kid", role.key.kid().into()),
+        ("publicKey", role.key.public().into()),
+        ("validFrom", "2026-01-01T00:00:00Z".into()),
+    ]);
+    Ok(Json::object([
+        ("code", role.code.as_str().into()),
+        ("gss", "E08000025".into()),
+        ("name", "Reference".into()),
+        ("validFrom", "2009-04-01".into()),
+        ("successors", Json::Array(Vec::new())),
+        ("operator", "Conformance suite".into()),
+        ("baseUrl", base_url.into()),
+        ("serverPins", vec![role.server.pin()?.into()].into()),
+        ("clientPins", vec![role.client.pin()?.into()].into()),
+        ("keys", vec![key].into()),
+        ("team", contact()),
+        ("escalation", contact()),
+        ("profiles", vec!["core".into(), "recovery".into()].into()),
+        ("availability", "available".into()),
+    ]))
 }
 
 fn now() -> String {

@@ -5,13 +5,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use serde::Serialize;
-
 use crate::cases::Case;
 use crate::court::Bench;
 use crate::declaration::{Profiles, REVISION};
 use crate::doctor::is_reached;
+use crate::instant::{now, written};
+use crate::published::Publication;
+use crate::results::{self, Compared, FORMAT, Outcome, Program, Results, Scope};
 use crate::shuffle::shuffled;
+use crate::tape::{Direction, milliseconds};
 use crate::verdict::{Finding, Verdict, hear_until_sure};
 
 /// Cases that are heard at once; each has authorities of its own.
@@ -28,6 +30,8 @@ pub(crate) enum Exit {
     Environment,
     Inconclusive,
     SuiteError,
+    /// A failure that an earlier run has is none any more.
+    Stale,
 }
 
 impl Exit {
@@ -40,62 +44,60 @@ impl Exit {
             Self::Environment => 3,
             Self::Inconclusive => 4,
             Self::SuiteError => 5,
+            Self::Stale => 6,
         }
     }
 }
 
-/// What a run came to.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Report {
-    pub(crate) format: &'static str,
-    pub(crate) revision: &'static str,
-    pub(crate) suite: &'static str,
-    pub(crate) subject: String,
-    /// A string, since it may be above what JSON numbers hold.
-    pub(crate) seed: String,
-    /// Cases that were not asked for, by `--quick` or `--only`.
-    pub(crate) left_out: usize,
-    /// Whether the subject was lost on the way.
-    pub(crate) subject_lost: bool,
-    pub(crate) milliseconds: u64,
-    pub(crate) findings: Vec<Finding>,
-}
-
-impl Report {
-    /// What the program ends with. Nothing but a pass of every case in scope is success.
-    pub(crate) fn exit(&self) -> Exit {
-        let any = |verdict: Verdict| self.findings.iter().any(|finding| finding.verdict == verdict);
-        if any(Verdict::SuiteError) {
-            Exit::SuiteError
-        } else if self.subject_lost {
-            Exit::Environment
-        } else if any(Verdict::Fail) {
-            Exit::Failed
-        } else if any(Verdict::NotExercised) || any(Verdict::Flaky) || !any(Verdict::Pass) {
-            Exit::Inconclusive
-        } else {
-            Exit::Passed
-        }
-    }
-
-    /// How many cases came to that.
-    pub(crate) fn count(&self, verdict: Verdict) -> usize {
-        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
-    }
+/// What is asked of a run.
+pub(crate) struct Wish<'a> {
+    pub(crate) profiles: Profiles,
+    pub(crate) scope: Scope,
+    pub(crate) seed: u64,
+    /// A run of which the failures are expected.
+    pub(crate) baseline: Option<&'a Results>,
 }
 
 /// Hears the cases. `told` is called with each finding as it comes.
 pub(crate) fn run(
     bench: &Bench,
-    profiles: Profiles,
-    (cases, left_out): (Vec<&'static Case>, usize),
-    seed: u64,
+    publication: &Publication,
+    wish: Wish<'_>,
     told: impl Fn(&Finding) + Sync,
-) -> Report {
-    let begun = Instant::now();
-    let order = shuffled(cases, seed);
-    let (next, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
+) -> Results {
+    let (begun_at, begun) = (written(now()), Instant::now());
+    let (findings, subject_lost) = hear_all(bench, &wish, told);
+    let rows = results::rows(publication, wish.profiles, &findings);
+    let mut results = Results {
+        format: FORMAT.to_owned(),
+        revision: REVISION.to_owned(),
+        suite: Program::this(),
+        subject: bench.subject.code.clone(),
+        name: bench.subject.record.text_at("/name").map(str::to_owned),
+        seed: wish.seed.to_string(),
+        begun_at,
+        milliseconds: milliseconds(begun.elapsed()),
+        scope: wish.scope,
+        profiles: wish.profiles,
+        outcome: Outcome::SuiteError,
+        exit: Exit::SuiteError.code(),
+        subject_lost,
+        unreached: findings.iter().filter(|finding| is_unreached(finding)).count(),
+        baseline: wish.baseline.map(|earlier| Compared::with(earlier, &findings)),
+        must: results::tally(&rows),
+        requirements: rows,
+        findings,
+    };
+    let (outcome, exit) = results.worked_out();
+    results.outcome = outcome;
+    results.exit = exit.code();
+    results
+}
+
+/// The findings in the order of the seed, and whether the subject was lost.
+fn hear_all(bench: &Bench, wish: &Wish<'_>, told: impl Fn(&Finding) + Sync) -> (Vec<Finding>, bool) {
+    let order = shuffled(wish.scope.cases(), wish.seed);
+    let (next, numbers, lost) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let findings: Mutex<Vec<(usize, Finding)>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -103,7 +105,11 @@ pub(crate) fn run(
                 loop {
                     let place = next.fetch_add(1, Ordering::SeqCst);
                     let Some(case) = order.get(place) else { return };
-                    let finding = one(bench, profiles, case, &lost);
+                    let mut finding = one(bench, wish.profiles, case, &lost);
+                    if !matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable) {
+                        let number = numbers.fetch_add(1, Ordering::SeqCst) + 1;
+                        finding.id = Some(format!("F{number:02}"));
+                    }
                     told(&finding);
                     findings.lock().unwrap_or_else(PoisonError::into_inner).push((place, finding));
                 }
@@ -112,26 +118,17 @@ pub(crate) fn run(
     });
     let mut findings = findings.into_inner().unwrap_or_else(PoisonError::into_inner);
     findings.sort_by_key(|(place, _)| *place);
-    Report {
-        format: "cme-conformance-results/1",
-        revision: REVISION,
-        suite: env!("CARGO_PKG_VERSION"),
-        subject: bench.subject.code.clone(),
-        seed: seed.to_string(),
-        left_out,
-        subject_lost: lost.load(Ordering::SeqCst),
-        milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        findings: findings.into_iter().map(|(_, finding)| finding).collect(),
-    }
+    (findings.into_iter().map(|(_, finding)| finding).collect(), lost.load(Ordering::SeqCst))
+}
+
+/// Why a case is not applicable, if it is not.
+pub(crate) fn not_declared(case: &Case, profiles: Profiles) -> Option<String> {
+    (!profiles.has(case.profile)).then(|| format!("profile {} is declared false", case.profile))
 }
 
 fn one(bench: &Bench, profiles: Profiles, case: &Case, lost: &AtomicBool) -> Finding {
-    if !profiles.has(case.profile) {
-        return Finding::because(
-            case,
-            Verdict::NotApplicable,
-            format!("profile {} is declared false", case.profile),
-        );
+    if let Some(reason) = not_declared(case, profiles) {
+        return Finding::because(case, Verdict::NotApplicable, reason);
     }
     if lost.load(Ordering::SeqCst) {
         return Finding::because(case, Verdict::NotExercised, "the subject was lost before");
@@ -142,4 +139,45 @@ fn one(bench: &Bench, profiles: Profiles, case: &Case, lost: &AtomicBool) -> Fin
         lost.store(true, Ordering::SeqCst);
     }
     finding
+}
+
+/// Whether a question could not be put because a request found no subject.
+fn is_unreached(finding: &Finding) -> bool {
+    let unanswered = |exchange: &crate::tape::Exchange| {
+        exchange.direction == Direction::ToSubject && exchange.error.is_some()
+    };
+    matches!(finding.verdict, Verdict::NotExercised | Verdict::Flaky)
+        && finding.hearings.iter().any(|hearing| hearing.exchanges.iter().any(unanswered))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Results of a whole run that came to these findings.
+    pub(crate) fn results(findings: Vec<Finding>) -> Results {
+        let profiles = Profiles { core: true, recovery: true, ..Profiles::default() };
+        let rows = results::rows(&Publication::compiled_in().unwrap(), profiles, &findings);
+        let outcome = Outcome::of(&findings, false);
+        Results {
+            format: FORMAT.to_owned(),
+            revision: REVISION.to_owned(),
+            suite: Program { version: env!("CARGO_PKG_VERSION").to_owned(), digest: None },
+            subject: "330".to_owned(),
+            name: Some("Birmingham".to_owned()),
+            seed: "7".to_owned(),
+            begun_at: "2026-11-24T09:30:00.000Z".to_owned(),
+            milliseconds: 12_345,
+            scope: Scope::of(false, &[]),
+            profiles,
+            outcome,
+            exit: outcome.exit().code(),
+            subject_lost: false,
+            unreached: 0,
+            baseline: None,
+            must: results::tally(&rows),
+            requirements: rows,
+            findings,
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::json::Json;
 use crate::jws::{KeyError, SigningKey};
 use crate::null::Null;
 use crate::published::Publication;
-use crate::reference::{Fault, Reference, Role, Variation};
+use crate::reference::{Fault, Reference, Role, Variation, record};
 use crate::shuffle::shuffled;
 use crate::verdict::{Verdict, hear};
 use crate::wire::{ListenError, Listener};
@@ -183,7 +183,8 @@ impl Booth {
             server: Identity::generate("reference peer", &["127.0.0.1".to_owned()])?,
             client: Identity::generate("reference peer", &[])?,
         };
-        let subject = Subject::read(record(&role)?.plain().as_bytes())?;
+        let subject =
+            Subject::read(record(&role, &format!("https://127.0.0.1:1/{}", role.code))?.plain().as_bytes())?;
         let directory = Arc::new(world.directory(&subject)?);
         let host = Arc::new(Host::start(socket, &world.server)?);
         Ok(Self { role: Arc::new(role), subject, directory, world: Arc::new(world), host })
@@ -212,7 +213,7 @@ impl Booth {
         for case in citing {
             let finding = hear(&bench, case);
             if finding.verdict == Verdict::Fail {
-                if finding.requirement == Some(fault.breaks()) {
+                if finding.requirement.as_deref() == Some(fault.breaks()) {
                     finders.push(case.name);
                 }
                 failed.push(case.name);
@@ -273,30 +274,4 @@ impl Booth {
 fn waits(response: u64, act: u64) -> Waits {
     let milliseconds = Duration::from_millis;
     Waits { response: milliseconds(response), act: milliseconds(act), quiet: milliseconds(1_200) }
-}
-
-/// The authority object of the reference peer.
-fn record(role: &Role) -> Result<Json, IdentityError> {
-    let contact = || Json::object([("name", "Reference team".into())]);
-    let key = Json::object([
-        ("kid", role.key.kid().into()),
-        ("publicKey", role.key.public().into()),
-        ("validFrom", "2026-01-01T00:00:00Z".into()),
-    ]);
-    Ok(Json::object([
-        ("code", role.code.as_str().into()),
-        ("gss", "E08000025".into()),
-        ("name", "Reference".into()),
-        ("validFrom", "2009-04-01".into()),
-        ("successors", Json::Array(Vec::new())),
-        ("operator", "Conformance suite".into()),
-        ("baseUrl", format!("https://127.0.0.1:1/{}", role.code).into()),
-        ("serverPins", vec![role.server.pin()?.into()].into()),
-        ("clientPins", vec![role.client.pin()?.into()].into()),
-        ("keys", vec![key].into()),
-        ("team", contact()),
-        ("escalation", contact()),
-        ("profiles", vec!["core".into(), "recovery".into()].into()),
-        ("availability", "available".into()),
-    ]))
 }

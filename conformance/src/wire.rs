@@ -23,4 +23,6 @@ pub(crate) enum WireError {
     Closed,
     #[error("not HTTP/1.1: {0}")]
     NotHttp(&'static str),
+    #[error("held back, to be sent by hand")]
+    Held,
 }

@@ -181,7 +181,7 @@ fn query<'a>(target: &'a str, name: &str) -> Option<&'a str> {
 
 fn pinned_servers_alone(court: &mut Court<'_>) -> Found<()> {
     has_read(court)?;
-    let wrong = court.bench.authority(Kind::WrongPin)?;
+    let wrong = court.authority(Kind::WrongPin)?;
     let ledger = court.offered(&wrong)?;
     provoke(court, &wrong, &ledger)?;
     has_read(court)?;

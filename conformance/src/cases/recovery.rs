@@ -58,7 +58,7 @@ fn next_incarnation() -> i64 {
 }
 
 fn older_incarnation(court: &mut Court<'_>) -> Found<()> {
-    let peer = court.bench.authority(Kind::Restored)?;
+    let peer = court.authority(Kind::Restored)?;
     let newer = next_incarnation();
     let target = |path: &str| court.bench.subject.target(path);
     let paths = [target("/v1/capabilities"), target("/v1/heads"), target("/v1/reconciliation")];
@@ -76,7 +76,7 @@ fn older_incarnation(court: &mut Court<'_>) -> Found<()> {
 }
 
 fn reads_heads(court: &mut Court<'_>) -> Found<()> {
-    let peer = court.bench.authority(Kind::Restored)?;
+    let peer = court.authority(Kind::Restored)?;
     court
         .bench
         .host

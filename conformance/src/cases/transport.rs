@@ -5,7 +5,7 @@ pub(super) mod reads;
 
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, failed, problem_of, refused};
-use crate::encoding::base64url;
+use crate::encoding::standard_base64;
 use crate::identity::Identity;
 use crate::wire::{Connection, Request, WireError};
 
@@ -62,7 +62,7 @@ fn demands_certificate(court: &mut Court<'_>) -> Found<()> {
     let peer = court.peer()?;
     let request = Request::get(court.bench.subject.target("/v1/capabilities"));
     court.offered(&peer)?;
-    let target = court.bench.target();
+    let target = court.target();
     let config = target.config(None, false).map_err(Miss::Unreachable)?;
     // In TLS 1.3 the client has finished before the server has seen that a certificate is missing.
     let answer = Connection::open(&target, config).and_then(|mut connection| connection.exchange(&request));
@@ -78,7 +78,7 @@ fn no_resumption(court: &mut Court<'_>) -> Found<()> {
     let peer = court.peer()?;
     court.offered(&peer)?;
     let request = Request::get(court.bench.subject.target("/v1/capabilities"));
-    let target = court.bench.target();
+    let target = court.target();
     let config = target.config(Some(&peer.client), true).map_err(Miss::Unreachable)?;
     for _ in 0..3 {
         let mut connection = Connection::open(&target, config.clone()).map_err(Miss::Unreachable)?;
@@ -132,16 +132,10 @@ fn no_other_identity(court: &mut Court<'_>) -> Found<()> {
     Ok(())
 }
 
-fn standard_base64(bytes: &[u8]) -> String {
-    let text = base64url(bytes).replace('-', "+").replace('_', "/");
-    let padding = "=".repeat((4 - text.len() % 4) % 4);
-    text + &padding
-}
-
 fn http(court: &mut Court<'_>) -> Found<()> {
     let peer = court.peer()?;
     court.offered(&peer)?;
-    let target = court.bench.target();
+    let target = court.target();
     let config = target.config(Some(&peer.client), false).map_err(Miss::Unreachable)?;
     let host = target.authority();
     let path = court.bench.subject.target("/v1/capabilities");

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Trouble;
 use crate::cases::{self, Case};
 use crate::published::{Publication, Requirement};
+use crate::reference::Fault;
 
 /// The requirements of a level, a section and a role, as far as each is asked for.
 pub(super) fn requirements(
@@ -62,6 +63,23 @@ pub(super) fn cases(json: bool) -> Result<String, Trouble> {
     let line = |case: &&Case| format!("{:width$}  {}\n", case.name, case.checks.join(", "));
     let lines: String = cases.iter().map(line).collect();
     Ok(format!("{lines}{} cases\n", cases.len()))
+}
+
+/// A fault as JSON has it.
+#[derive(Serialize)]
+struct FaultRow {
+    name: &'static str,
+    breaks: &'static str,
+}
+
+/// Every fault that a reference peer can have.
+pub(super) fn faults(json: bool) -> Result<String, Trouble> {
+    let rows = Fault::ALL.iter().map(|fault| FaultRow { name: fault.name(), breaks: fault.breaks() });
+    if json {
+        return Ok(serde_json::to_string_pretty(&rows.collect::<Vec<_>>())? + "\n");
+    }
+    let lines: String = rows.map(|row| format!("{}  {}\n", row.breaks, row.name)).collect();
+    Ok(format!("{lines}{} faults\n", Fault::ALL.len()))
 }
 
 /// A requirement in the words of the text with its cases, or a case.

@@ -1,17 +1,18 @@
 //! The commands that judge: a subject, or the judge itself.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Said, Trouble};
-use crate::cases::{self, Case};
+use super::{Said, Trouble, terminal};
+use crate::cases;
 use crate::declaration::Declaration;
 use crate::doctor::{self, Look};
+use crate::evidence::{self, Files};
 use crate::published::Publication;
-use crate::run::{self, Exit, Report};
+use crate::results::{Results, Scope};
+use crate::run::{self, Exit, Wish};
 use crate::self_check;
 use crate::shuffle::seed as random_seed;
-use crate::verdict::{Finding, Verdict};
 
 /// `doctor`.
 pub(super) fn doctor(folder: &Path, json: bool) -> Result<Said, Trouble> {
@@ -26,103 +27,123 @@ pub(super) fn doctor(folder: &Path, json: bool) -> Result<Said, Trouble> {
     })
 }
 
-fn line(look: &Look) -> String {
+pub(super) fn line(look: &Look) -> String {
     format!("{}  {}: {}\n", if look.holds { "ok" } else { "NO" }, look.what, look.seen)
 }
 
+/// What `run` is asked for.
+pub(super) struct RunWish<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) quick: bool,
+    pub(super) only: &'a [String],
+    pub(super) seed: Option<u64>,
+    pub(super) json: Option<&'a Path>,
+    pub(super) report: Option<&'a Path>,
+    pub(super) baseline: Option<&'a Path>,
+}
+
 /// `run`.
-pub(super) fn run(
-    folder: &Path,
-    quick: bool,
-    only: &[String],
-    seed: Option<u64>,
-    json: Option<&Path>,
-) -> Result<Said, Trouble> {
-    let selected = selected(quick, only)?;
-    let declaration = Declaration::load(folder)?;
-    let seed = seed.unwrap_or_else(random_seed);
+pub(super) fn run(wish: &RunWish<'_>) -> Result<Said, Trouble> {
+    for name in wish.only {
+        if cases::named(name).is_empty() {
+            return Err(Trouble::UnknownId(name.clone()));
+        }
+    }
+    let baseline = wish.baseline.map(Results::read).transpose()?;
+    let declaration = Declaration::load(wish.folder)?;
+    let key = declaration.evidence_key()?;
+    let publication = Publication::compiled_in()?;
+    let report = wish.report.map_or_else(|| report_folder(wish.folder), Path::to_owned);
+    clear(&report)?;
+    let seed = wish.seed.unwrap_or_else(random_seed);
     let bench = declaration.bench(seed)?;
     progress(&format!("seed {seed}"));
     let looks = doctor::look(&bench, declaration.profiles, &declaration.directory()?);
     if looks.iter().any(|look| !look.holds) {
         return Ok(Said { text: looks.iter().map(line).collect(), exit: Exit::Environment });
     }
-    let left_out = cases::all().len() - selected.len();
-    let report = run::run(&bench, declaration.profiles, (selected, left_out), seed, |finding| {
-        progress(&told(finding));
+    let asked = Wish {
+        profiles: declaration.profiles,
+        scope: Scope::of(wish.quick, wish.only),
+        seed,
+        baseline: baseline.as_ref(),
+    };
+    let results = run::run(&bench, &publication, asked, |finding| {
+        progress(&terminal::finding(finding, &publication, wish.folder));
     });
-    if let Some(path) = json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(path, text).map_err(|cause| Trouble::Results { path: path.to_owned(), cause })?;
+    let files = Files::of(&results, &publication)?;
+    if let Some(path) = wish.json {
+        write(path, files.results.as_bytes())?;
     }
-    Ok(Said { text: summary(&report, &Publication::compiled_in()?), exit: report.exit() })
+    let evidence = evidence::pack(&results, &files, &declaration.declared()?, &key)?;
+    for (name, content) in REPORTS.into_iter().zip([
+        files.results.as_bytes(),
+        files.report.as_bytes(),
+        files.junit.as_bytes(),
+        &evidence,
+    ]) {
+        write(&report.join(name), content)?;
+    }
+    let place = report.display();
+    let text = format!(
+        "{}report {place}/report.html\nevidence {place}/evidence.zip, signed by {}\n",
+        terminal::summary(&results),
+        key.kid()
+    );
+    Ok(Said { text, exit: results.worked_out().1 })
 }
 
-fn selected(quick: bool, only: &[String]) -> Result<Vec<&'static Case>, Trouble> {
-    for name in only {
-        if cases::named(name).is_empty() {
-            return Err(Trouble::UnknownId(name.clone()));
+/// What a run leaves behind.
+const REPORTS: [&str; 4] = ["results.json", "report.html", "junit.xml", "evidence.zip"];
+
+/// Where a run leaves it when nothing else is said.
+pub(super) fn report_folder(folder: &Path) -> PathBuf {
+    folder.join("report")
+}
+
+/// Makes the folder, and takes away what an earlier run left: a run that breaks off must not seem to have left it.
+fn clear(folder: &Path) -> Result<(), Trouble> {
+    let failed = |path: &Path, cause| Trouble::Results { path: path.to_owned(), cause };
+    std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
+    for path in REPORTS.map(|name| folder.join(name)) {
+        match std::fs::remove_file(&path) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(&path, cause)),
+            _ => {}
         }
     }
-    let wanted = |case: &&Case| {
-        only.is_empty() || only.iter().any(|name| case.name == name || case.checks.contains(&name.as_str()))
+    Ok(())
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+    std::fs::write(path, content).map_err(|cause| Trouble::Results { path: path.to_owned(), cause })
+}
+
+/// `verify`.
+pub(super) fn verify(path: &Path, key: Option<&str>, json: bool) -> Result<Said, Trouble> {
+    let failed = |cause| Trouble::File { path: path.to_owned(), cause };
+    if std::fs::metadata(path).map_err(failed)?.len() > evidence::bytes_max() {
+        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    let verified = evidence::verify(&std::fs::read(path).map_err(failed)?, key);
+    let exit = if verified.holds() { Exit::Passed } else { Exit::Failed };
+    if json {
+        return Ok(Said { text: serde_json::to_string_pretty(&verified)? + "\n", exit });
+    }
+    let mut text: String = verified.looks.iter().map(line).collect();
+    if let Some(results) = &verified.results {
+        text += &terminal::summary(results);
+    }
+    text += match exit {
+        Exit::Passed => "the evidence holds\n",
+        _ => "the evidence does not hold\n",
     };
-    Ok(cases::all().into_iter().filter(wanted).filter(|case| !(quick && case.slow)).collect())
+    Ok(Said { text, exit })
 }
 
 /// Findings go out as they come, beside the summary that goes to standard output.
-fn progress(text: &str) {
+pub(super) fn progress(text: &str) {
     // A report that nobody can read any more is still written to the file.
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-fn told(finding: &Finding) -> String {
-    let mut lines =
-        vec![format!("{:13} {} ({} ms)", finding.verdict.word(), finding.case, finding.milliseconds)];
-    for (name, value) in [("expected", &finding.expected), ("actual", &finding.actual)] {
-        lines.extend(value.as_ref().map(|value| format!("              {name}: {value}")));
-    }
-    let more = |requirement| format!("              cme-conformance explain {requirement}");
-    lines.extend(finding.requirement.map(more));
-    lines.join("\n")
-}
-
-/// Binding requirements of the register that the findings are about, and all of them.
-fn reach(report: &Report, publication: &Publication) -> (usize, usize) {
-    let checks: Vec<&str> = report.findings.iter().flat_map(|finding| finding.checks).copied().collect();
-    let binding = publication.requirements().iter().filter(|row| row.level.starts_with("MUST"));
-    let (judged, others): (Vec<_>, Vec<_>) = binding.partition(|row| checks.contains(&row.id.as_str()));
-    (judged.len(), judged.len() + others.len())
-}
-
-fn summary(report: &Report, publication: &Publication) -> String {
-    let counts = [
-        Verdict::Pass,
-        Verdict::Fail,
-        Verdict::Flaky,
-        Verdict::NotExercised,
-        Verdict::NotApplicable,
-        Verdict::SuiteError,
-    ]
-    .map(|verdict| format!("{} {}", report.count(verdict), verdict.word()));
-    let scope = match report.left_out {
-        0 => "every case".to_owned(),
-        left_out => format!("{left_out} cases left out"),
-    };
-    let verdict = match report.exit() {
-        Exit::Passed => "every case passed",
-        Exit::Failed => "requirements do not hold",
-        Exit::Environment => "the subject was lost on the way: no verdict",
-        Exit::Inconclusive => "some questions could not be put: no verdict",
-        Exit::SuiteError | Exit::Usage => "the suite itself failed: no verdict",
-    };
-    let (judged, binding) = reach(report, publication);
-    format!(
-        "{} of {}, seed {}, {scope}\n{verdict}; they judge {judged} of {binding} binding requirements\n",
-        counts.join(", "),
-        report.findings.len(),
-        report.seed
-    )
 }
 
 /// `self-check`.
@@ -149,31 +170,4 @@ pub(super) fn self_check(json: bool) -> Result<Said, Trouble> {
         score.must_untestable,
     );
     Ok(Said { text, exit })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_summary_says_how_much_of_the_text_was_judged() {
-        let publication = Publication::compiled_in().unwrap();
-        let case = cases::named("SIG-003")[0];
-        let report = Report {
-            format: "",
-            revision: "",
-            suite: "",
-            subject: String::new(),
-            seed: "1".to_owned(),
-            left_out: cases::all().len() - 1,
-            subject_lost: false,
-            milliseconds: 0,
-            findings: vec![Finding::bare(case, Verdict::Pass)],
-        };
-        let (judged, binding) = reach(&report, &publication);
-        assert_eq!(judged, case.checks.len());
-        assert!(binding > 100, "{binding}");
-        let told = format!("every case passed; they judge {judged} of {binding} binding requirements");
-        assert!(summary(&report, &publication).contains(&told), "{}", summary(&report, &publication));
-    }
 }

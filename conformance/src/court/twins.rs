@@ -3,6 +3,7 @@
 
 use crate::draft::{Draft, Ledger, bodies};
 use crate::json::Json;
+use crate::tape::Part;
 use crate::wire::{Response, WireError};
 use crate::world::Authority;
 
@@ -70,15 +71,23 @@ impl Court<'_> {
         names: &[&str],
         bad: impl FnOnce(&mut Self) -> Found<Response>,
     ) -> Found<()> {
-        self.offered(peer)?;
+        self.twin(peer)?;
+        self.tape.part(Part::Question);
         let answer = bad(self);
-        self.offered(peer)?;
+        self.twin(peer)?;
         match answer {
             Ok(response) => refused(requirement, names, &response),
             // The good twin was answered before and after: so it is the bad one that gets no answer.
             Err(Miss::Unreachable(error)) => no_answer(requirement, names, &error),
             Err(other) => Err(other),
         }
+    }
+
+    fn twin(&mut self, peer: &Authority) -> Found<()> {
+        self.tape.part(Part::Twin);
+        let taken = self.offered(peer);
+        self.tape.part(Part::Step);
+        taken.map(drop)
     }
 }
 

@@ -63,7 +63,7 @@ impl Peer {
         let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
         let port = port.parse().map_err(|_| WireError::NotHttp("port"))?;
-        let target = Target { host: host.to_owned(), port, pins, patience: PATIENCE };
+        let target = Target { host: host.to_owned(), port, pins, patience: PATIENCE, tape: None };
         let config = target.config(Some(&self.role.client), false)?;
         let mut request = Request::get(path);
         if !self.is(Fault::TellsNoIncarnation) {

@@ -16,6 +16,7 @@ use rustls::{
 use super::message::told;
 use super::{Request, Response, WireError};
 use crate::identity::{Identity, pin_of};
+use crate::tape::{Capture, Tape};
 
 /// Where a server is, and by which keys it is known.
 #[derive(Clone, Debug)]
@@ -26,6 +27,15 @@ pub(crate) struct Target {
     pub(crate) pins: Vec<String>,
     /// Longest wait for a connection and for each response.
     pub(crate) patience: Duration,
+    /// What records the exchanges, if anything does.
+    pub(crate) tape: Option<Tape>,
+}
+
+/// How a connection is opened: what it shows, and how it speaks TLS.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    config: Arc<ClientConfig>,
+    identity: Option<Identity>,
 }
 
 impl Target {
@@ -35,11 +45,7 @@ impl Target {
     }
 
     /// A TLS configuration that shows `identity`, with or without memory of sessions.
-    pub(crate) fn config(
-        &self,
-        identity: Option<&Identity>,
-        resuming: bool,
-    ) -> Result<Arc<ClientConfig>, WireError> {
+    pub(crate) fn config(&self, identity: Option<&Identity>, resuming: bool) -> Result<Arc<Dial>, WireError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Pinned { pins: self.pins.clone(), provider: provider.clone() });
         let failed = |error: rustls::Error| WireError::Tls(error.to_string());
@@ -58,7 +64,7 @@ impl Target {
             config.resumption = Resumption::disabled();
         }
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Arc::new(Dial { config: Arc::new(config), identity: identity.cloned() }))
     }
 }
 
@@ -68,11 +74,32 @@ pub(crate) struct Connection {
     host: String,
     patience: Duration,
     open: bool,
+    record: Option<Record>,
+}
+
+/// Where the exchanges of a connection are recorded.
+struct Record {
+    tape: Tape,
+    dial: Arc<Dial>,
+    /// Pin of the certificate shown; empty without one.
+    pin: String,
+    /// Number on the tape of the request that waits for its response.
+    number: Option<usize>,
 }
 
 impl Connection {
     /// Connects and shakes hands.
-    pub(crate) fn open(target: &Target, config: Arc<ClientConfig>) -> Result<Self, WireError> {
+    pub(crate) fn open(target: &Target, dial: Arc<Dial>) -> Result<Self, WireError> {
+        let pin = dial.identity.as_ref().and_then(|identity| identity.pin().ok()).unwrap_or_default();
+        let opened = Self::connect(target, dial.config.clone());
+        if let (Err(error), Some(tape)) = (&opened, &target.tape) {
+            tape.unconnected(&pin, &error.to_string());
+        }
+        let record = target.tape.clone().map(|tape| Record { tape, dial, pin, number: None });
+        opened.map(|connection| Self { record, ..connection })
+    }
+
+    fn connect(target: &Target, config: Arc<ClientConfig>) -> Result<Self, WireError> {
         let until = Instant::now() + target.patience;
         let failed = |error: std::io::Error| WireError::Connect(error.to_string());
         let address = (target.host.as_str(), target.port).to_socket_addrs().map_err(failed)?.next();
@@ -82,13 +109,13 @@ impl Connection {
         let name =
             ServerName::try_from(target.host.clone()).map_err(|error| WireError::Tls(error.to_string()))?;
         let tls = ClientConnection::new(config, name).map_err(|error| WireError::Tls(error.to_string()))?;
-        let mut stream = Timed { stream: StreamOwned::new(tls, tcp), until };
+        let mut stream = Timed { stream: StreamOwned::new(tls, tcp), until, heard: Capture::new() };
         while stream.stream.conn.is_handshaking() {
             stream.arm()?;
             let Timed { stream: StreamOwned { conn, sock }, .. } = &mut stream;
             conn.complete_io(sock).map_err(|error| handshake_error(&error, target.patience))?;
         }
-        Ok(Self { stream, host: target.authority(), patience: target.patience, open: true })
+        Ok(Self { stream, host: target.authority(), patience: target.patience, open: true, record: None })
     }
 
     /// Sends a request and reads its response.
@@ -99,6 +126,18 @@ impl Connection {
 
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        if let Some(record) = &mut self.record {
+            record.number = record.tape.sends(record.dial.identity.as_ref(), &record.pin, bytes);
+            record.number.ok_or(WireError::Held)?;
+        }
+        let sent = self.write(bytes);
+        if let (Err(error), Some(record)) = (&sent, &mut self.record) {
+            record.ends(None, Some(error));
+        }
+        sent
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         self.stream.until = Instant::now() + self.patience;
         self.stream.arm()?;
         // A server may answer and close before it has read everything: what it says is read all the same.
@@ -112,12 +151,17 @@ impl Connection {
     /// Reads a response.
     pub(crate) fn receive(&mut self) -> Result<Response, WireError> {
         self.stream.until = Instant::now() + self.patience;
+        self.stream.heard = Capture::new();
         let answer = Response::read(&mut self.stream);
         self.open = answer.as_ref().is_ok_and(Response::keeps_alive);
-        answer.map_err(|error| match error {
+        let answer = answer.map_err(|error| match error {
             WireError::Timeout(_) => WireError::Timeout(self.patience.as_millis()),
             other => other,
-        })
+        });
+        if let Some(record) = &mut self.record {
+            record.ends(Some(&self.stream.heard), answer.as_ref().err());
+        }
+        answer
     }
 
     /// Whether another request may follow.
@@ -140,10 +184,22 @@ fn handshake_error(error: &std::io::Error, patience: Duration) -> WireError {
     }
 }
 
+impl Record {
+    /// Nothing more comes for the request that was sent.
+    fn ends(&mut self, heard: Option<&Capture>, error: Option<&WireError>) {
+        if let Some(number) = self.number.take() {
+            let response = heard.cloned().and_then(Capture::some);
+            self.tape.answered(number, response, error.map(ToString::to_string));
+        }
+    }
+}
+
 /// A stream whose reads end at an instant, however slowly bytes come.
 struct Timed {
     stream: StreamOwned<ClientConnection, TcpStream>,
     until: Instant,
+    /// What came since the last response.
+    heard: Capture,
 }
 
 impl Timed {
@@ -161,7 +217,9 @@ impl Timed {
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.arm().map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?;
-        self.stream.read(buffer)
+        let count = self.stream.read(buffer)?;
+        self.heard.add(&buffer[..count]);
+        Ok(count)
     }
 }
 

@@ -61,6 +61,15 @@ impl Request {
         bytes
     }
 
+    /// A request that came in, written out again: its fields in their order, its content without coding.
+    pub(crate) fn received(&self) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        for (name, value) in &self.fields {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        [(head + "\r\n").as_bytes(), &self.content].concat()
+    }
+
     /// A header field.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         field(&self.fields, name)

@@ -1,0 +1,464 @@
+//! `report.html`: one file that needs neither network nor script.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Power, diagram};
+use crate::cases;
+use crate::published::{self, Publication, Requirement};
+use crate::results::{Compared, Outcome, Results, Row, Standing};
+use crate::verdict::{Finding, Verdict};
+
+const STYLE: &str = include_str!("style.css");
+
+/// The report of a run.
+pub(crate) fn html(results: &Results, publication: &Publication, power: &Power) -> String {
+    let wrong = |finding: &&Finding| !matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable);
+    let mut wrong: Vec<&Finding> = results.findings.iter().filter(wrong).collect();
+    wrong.sort_by_key(|finding| (rank(finding.verdict), finding.id.clone()));
+    let title = format!("Conformance of {}", named(results));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en-GB" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                meta name="color-scheme" content="light dark";
+                title { (title) ": " (results.outcome.headline()) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the verdict" }
+                header {
+                    p.kicker { "CME transfer protocol · conformance report" }
+                    h1 { (title) }
+                }
+                main #main {
+                    (verdict(results))
+                    (contents(results, wrong.len()))
+                    (figures(results, power))
+                    @if let Some(compared) = &results.baseline { (waivers(compared)) }
+                    (failures(results, &wrong, publication))
+                    (views(results, publication))
+                    (ledger(results, publication))
+                    (about(results, publication))
+                }
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+fn named(results: &Results) -> String {
+    match &results.name {
+        Some(name) => format!("{name} ({})", results.subject),
+        None => results.subject.clone(),
+    }
+}
+
+impl Outcome {
+    const fn headline(self) -> &'static str {
+        match self {
+            Self::Passed => "Every case passed",
+            Self::Failed => "Requirements do not hold",
+            Self::SubjectLost => "No verdict: your server was lost on the way",
+            Self::Inconclusive => "No verdict: some questions could not be put",
+            Self::SuiteError => "No verdict: the suite itself failed",
+        }
+    }
+
+    const fn tone(self) -> &'static str {
+        match self {
+            Self::Passed => "good",
+            Self::Failed => "bad",
+            Self::SubjectLost | Self::Inconclusive | Self::SuiteError => "open",
+        }
+    }
+}
+
+const fn rank(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::SuiteError => 0,
+        Verdict::Fail => 1,
+        Verdict::Flaky => 2,
+        Verdict::NotExercised => 3,
+        Verdict::NotApplicable | Verdict::Pass => 4,
+    }
+}
+
+fn verdict(results: &Results) -> Markup {
+    let must = results.must;
+    html! {
+        section.verdict.(results.outcome.tone()) aria-labelledby="verdict" {
+            h2 #verdict { (results.outcome.headline()) }
+            p.lead {
+                (must.passed) " of " (must.in_scope) " binding requirements in scope passed"
+                @if must.failed > 0 { ", " (must.failed) " failed" }
+                @if must.not_exercised > 0 { ", " (must.not_exercised) " could not be exercised" }
+                "."
+            }
+            @if !results.scope.is_whole() {
+                p { "A part only: " (results.scope.left_out) " cases were left out, by "
+                    @if results.scope.quick { code { "--quick" } }
+                    @if results.scope.quick && !results.scope.only.is_empty() { " and " }
+                    @for name in &results.scope.only { code { "--only " (name) } " " }
+                    "." }
+            }
+            @if must.not_judged > 0 {
+                p { "This version has no case for " (must.not_judged) " of them: a pass is no word on those." }
+            }
+            @if results.unreached > 0 {
+                p { "Your server gave no answer in " (results.unreached) " cases. Was it stopped, or started again, during the run?" }
+            }
+        }
+    }
+}
+
+fn contents(results: &Results, wrong: usize) -> Markup {
+    html! {
+        nav aria-label="Contents" {
+            ul {
+                li { a href="#figures" { "Figures" } }
+                @if results.baseline.is_some() { li { a href="#waivers" { "Baseline" } } }
+                @if wrong > 0 { li { a href="#failures" { "What did not pass (" (wrong) ")" } } }
+                li { a href="#views" { "By direction and role" } }
+                li { a href="#ledger" { "Every requirement" } }
+                li { a href="#about" { "About this run" } }
+            }
+        }
+    }
+}
+
+fn figures(results: &Results, power: &Power) -> Markup {
+    let must = results.must;
+    let parts = [
+        ("passed", "good", must.passed),
+        ("failed", "bad", must.failed),
+        ("not exercised", "open", must.not_exercised),
+        ("left out", "idle", must.left_out),
+        ("without a case", "none", must.not_judged),
+    ];
+    html! {
+        section aria-labelledby="figures" {
+            h2 #figures { "Figures" }
+            div.cards {
+                div.card.wide {
+                    h3 { "Binding requirements" }
+                    p.number { (must.passed) span { " of " (must.in_scope) } }
+                    (bar(&parts, must.in_scope))
+                    ul.key {
+                        @for (word, tone, count) in parts {
+                            li { span.swatch.(tone) aria-hidden="true" {} strong { (count) } " " (word) }
+                        }
+                    }
+                    p.small { "Beside them " (must.untestable) " that no black box can test, and " (must.not_declared) " of profiles that you declare not to have." }
+                }
+                div.card {
+                    h3 { "Cases" }
+                    p.number { (results.count(Verdict::Pass)) span { " of " (results.findings.len()) } }
+                    ul.key {
+                        @for verdict in Verdict::ALL.into_iter().rev() {
+                            @let count = results.count(verdict);
+                            @if count > 0 { li { strong { (count) } " " (badge(verdict)) } }
+                        }
+                    }
+                }
+                div.card {
+                    h3 { "The suite's own power" }
+                    p.number { (power.attributed) span { " of " (power.faults) } }
+                    p { "known faults found by the case that is there for them. "
+                        (power.null_green) " passes against servers that do nothing, "
+                        (power.false_alarms) " false alarms." }
+                    p.small { "Counted when version " (results.suite.version) " was made. Count again, offline: " code { "cme-conformance self-check" } }
+                }
+            }
+        }
+    }
+}
+
+fn bar(parts: &[(&str, &str, usize)], whole: usize) -> Markup {
+    let whole = whole.max(1);
+    let told: Vec<String> = parts.iter().map(|(word, _, count)| format!("{count} {word}")).collect();
+    let mut from = 0;
+    let spans: Vec<(usize, usize, &str)> = parts
+        .iter()
+        .filter(|(_, _, count)| *count > 0)
+        .map(|(_, tone, count)| {
+            let begun = from;
+            from += count;
+            (begun * 1_000 / whole, (from * 1_000 / whole).saturating_sub(begun * 1_000 / whole), *tone)
+        })
+        .collect();
+    html! {
+        svg.bar viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label=(told.join(", ")) {
+            @for (x, width, tone) in spans {
+                rect.(tone) x=(x) y="0" width=(width.saturating_sub(3).max(2)) height="24" {}
+            }
+        }
+    }
+}
+
+fn waivers(compared: &Compared) -> Markup {
+    let list = |title: &str, cases: &[String], none: &str| {
+        html! {
+            h3 { (title) " (" (cases.len()) ")" }
+            @if cases.is_empty() { p { (none) } } @else {
+                ul { @for case in cases { li { code { (case) } } } }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="waivers" {
+            h2 #waivers { "Beside the baseline" }
+            p { "An earlier run lists failures that are expected. They are failures all the same: the exit code alone takes them as known." }
+            (list("Known failures", &compared.known, "None."))
+            (list("New failures", &compared.new, "None."))
+            (list("Stale: they pass now", &compared.stale, "None."))
+        }
+    }
+}
+
+fn failures(results: &Results, wrong: &[&Finding], publication: &Publication) -> Markup {
+    html! {
+        @if !wrong.is_empty() {
+            section aria-labelledby="failures" {
+                h2 #failures { "What did not pass" }
+                @for finding in wrong { (failure(results, finding, publication)) }
+            }
+        }
+    }
+}
+
+fn failure(results: &Results, finding: &Finding, publication: &Publication) -> Markup {
+    let id = finding.id.clone().unwrap_or_else(|| finding.case.clone());
+    let claim = cases::all().into_iter().find(|case| case.name == finding.case).map(|case| case.claim);
+    let clause = finding.requirement.as_ref().and_then(|id| publication.requirement(id));
+    let known = results.baseline.as_ref().is_some_and(|compared| compared.known.contains(&finding.case));
+    let heading = format!("failure-{id}");
+    html! {
+        article.failure.(tone(finding.verdict)) aria-labelledby=(heading) {
+            h3 id=(heading) { (badge(finding.verdict)) " " span.id { (id) } " " code { (finding.case) } }
+            @if known { p { strong { "Known: " } "the baseline has this failure too." } }
+            @if let Some(claim) = claim { p { (claim) } }
+            @if let Some(clause) = clause {
+                blockquote { p { strong { (clause.id) " " } (plain(&clause.clause().unwrap_or_default())) }
+                    p.small { "Section " (published::heading(&clause.section).unwrap_or(&clause.section)) } }
+            }
+            dl {
+                @if let Some(expected) = &finding.expected { dt { "Expected" } dd { code { (expected) } } }
+                @if let Some(actual) = &finding.actual {
+                    dt { @if finding.verdict == Verdict::Fail { "Seen" } @else { "Why" } } dd { code { (actual) } }
+                }
+                @if let Some(twin) = twin(finding) { dt { "Good twin" } dd { "The same but for one thing got " code { (twin) } "." } }
+                @if finding.hearings.len() > 1 {
+                    dt { "Heard" }
+                    dd { @for hearing in &finding.hearings { (badge(hearing.outcome)) " " } "from other authorities each time" }
+                }
+                @if !finding.hearings.is_empty() {
+                    dt { "Again" } dd { code { "cme-conformance replay " (id) } ", which also writes a freshly signed request for " code { "curl" } }
+                }
+                dt { "Checks" } dd { @for id in &finding.checks { a href={ "#req-" (id) } { (id) } " " } }
+            }
+            @if let Some(hearing) = finding.hearings.first() {
+                (diagram::sequence(&id, &hearing.exchanges, hearing.exchanges_left_out))
+            }
+        }
+    }
+}
+
+/// What became of the good twin before the question.
+fn twin(finding: &Finding) -> Option<String> {
+    finding.hearings.first()?.twin().map(crate::tape::Exchange::outcome)
+}
+
+/// A clause with the marks of its layout taken off.
+fn plain(text: &str) -> String {
+    text.replace('`', "")
+}
+
+fn badge(verdict: Verdict) -> Markup {
+    let mark = match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Fail | Verdict::SuiteError => "✗",
+        Verdict::Flaky => "≈",
+        Verdict::NotExercised => "?",
+        Verdict::NotApplicable => "–",
+    };
+    html! { span.badge.(tone(verdict)) { span aria-hidden="true" { (mark) " " } (verdict.word()) } }
+}
+
+const fn tone(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "good",
+        Verdict::Fail | Verdict::SuiteError => "bad",
+        Verdict::Flaky | Verdict::NotExercised => "open",
+        Verdict::NotApplicable => "idle",
+    }
+}
+
+const fn standing(standing: Standing) -> (&'static str, &'static str, &'static str) {
+    match standing {
+        Standing::Passed => ("✓", "passed", "good"),
+        Standing::Failed => ("✗", "failed", "bad"),
+        Standing::NotExercised => ("?", "not exercised", "open"),
+        Standing::LeftOut => ("–", "left out", "idle"),
+        Standing::NotJudged => ("○", "no case", "none"),
+        Standing::NotDeclared => ("–", "not declared", "idle"),
+        Standing::Untestable => ("–", "untestable", "idle"),
+        Standing::NotBinding => ("–", "not binding", "idle"),
+    }
+}
+
+fn views(results: &Results, publication: &Publication) -> Markup {
+    let calls = |finding: &&Finding| finding.hearings.iter().any(|hearing| hearing.called > 0);
+    let heard = results.findings.iter().filter(|finding| !finding.hearings.is_empty());
+    let (calling, answering): (Vec<&Finding>, Vec<&Finding>) = heard.partition(|finding| calls(finding));
+    let counted = |findings: &[&Finding], verdicts: &[Verdict]| {
+        findings.iter().filter(|finding| verdicts.contains(&finding.verdict)).count()
+    };
+    let roles = ["originating", "receiving", "server", "client", "verifier", "directory"];
+    html! {
+        section aria-labelledby="views" {
+            h2 #views { "By direction and role" }
+            div.scroll tabindex="0" role="region" aria-label="Cases by direction" {
+                table {
+                    caption { "Cases by direction" }
+                    thead { tr { th scope="col" { "Direction" } th.n scope="col" { "Passed" } th.n scope="col" { "Failed" } th.n scope="col" { "Other" } } }
+                    tbody {
+                        @for (name, findings) in [("Your server answers", &answering), ("Your server calls as well", &calling)] {
+                            tr {
+                                th scope="row" { (name) }
+                                td.n { (counted(findings, &[Verdict::Pass])) }
+                                td.n { (counted(findings, &[Verdict::Fail])) }
+                                td.n { (counted(findings, &[Verdict::Flaky, Verdict::NotExercised, Verdict::SuiteError])) }
+                            }
+                        }
+                    }
+                }
+            }
+            div.scroll tabindex="0" role="region" aria-label="Binding requirements by role" {
+                table {
+                    caption { "Binding requirements by the role that they bind" }
+                    thead { tr {
+                        th scope="col" { "Role" }
+                        @for word in ["Passed", "Failed", "Not exercised", "Left out", "No case"] { th.n scope="col" { (word) } }
+                    } }
+                    tbody {
+                        @for role in roles {
+                            tr {
+                                th scope="row" { (role) }
+                                @for standing in [Standing::Passed, Standing::Failed, Standing::NotExercised, Standing::LeftOut, Standing::NotJudged] {
+                                    td.n { (of_role(results, publication, role, standing)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_role(results: &Results, publication: &Publication, role: &str, standing: Standing) -> usize {
+    let binds = |row: &&Row| {
+        publication.requirement(&row.id).is_some_and(|held| held.role.iter().any(|name| name == role))
+    };
+    results.requirements.iter().filter(binds).filter(|row| row.standing == standing).count()
+}
+
+fn ledger(results: &Results, publication: &Publication) -> Markup {
+    html! {
+        section aria-labelledby="ledger" {
+            h2 #ledger { "Every requirement" }
+            p { "By section of the text, with the cases that were heard." }
+            @for section in published::sections() {
+                @let rows = rows_of(results, publication, section);
+                @if !rows.is_empty() { (chapter(results, section, &rows)) }
+            }
+        }
+    }
+}
+
+fn rows_of<'a>(
+    results: &'a Results,
+    publication: &'a Publication,
+    section: &str,
+) -> Vec<(&'a Row, &'a Requirement)> {
+    let of = |row: &'a Row| publication.requirement(&row.id).map(|held| (row, held));
+    results.requirements.iter().filter_map(of).filter(|(_, held)| held.section == section).collect()
+}
+
+fn chapter(results: &Results, section: &str, rows: &[(&Row, &Requirement)]) -> Markup {
+    let count = |standing: Standing| rows.iter().filter(|(row, _)| row.standing == standing).count();
+    let failed = count(Standing::Failed) + count(Standing::NotExercised);
+    html! {
+        details open[failed > 0] {
+            summary {
+                span.title { (published::heading(section).unwrap_or(section)) }
+                " "
+                span.counts {
+                    (count(Standing::Passed)) " passed"
+                    @for standing_of in [Standing::Failed, Standing::NotExercised, Standing::NotJudged] {
+                        @if count(standing_of) > 0 { " · " (count(standing_of)) " " (standing(standing_of).1) }
+                    }
+                }
+            }
+            div.scroll tabindex="0" role="region" aria-label={ "Requirements of " (section) } {
+                table.ledger {
+                    thead { tr { th scope="col" { "Requirement" } th scope="col" { "Standing" } th scope="col" { "Says" } th scope="col" { "Cases" } } }
+                    tbody { @for (row, held) in rows { (line(results, row, held)) } }
+                }
+            }
+        }
+    }
+}
+
+fn line(results: &Results, row: &Row, held: &Requirement) -> Markup {
+    let (mark, word, tone) = standing(row.standing);
+    let cases = results.findings.iter().filter(|finding| row.cases.contains(&finding.case));
+    html! {
+        tr id={ "req-" (row.id) } {
+            th scope="row" { (row.id) span.level { (held.level) } }
+            td { span.badge.(tone) { span aria-hidden="true" { (mark) " " } (word) } }
+            td { (held.summary) }
+            td {
+                @if row.cases.is_empty() { span.muted { "none" } } @else {
+                    ul.cases {
+                        @for finding in cases {
+                            li {
+                                (badge(finding.verdict)) " "
+                                @match &finding.id {
+                                    Some(id) => a href={ "#failure-" (id) } { (finding.case) },
+                                    None => code { (finding.case) },
+                                }
+                                span.muted { " " (finding.milliseconds) " ms" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn about(results: &Results, publication: &Publication) -> Markup {
+    let digest = results.suite.digest.as_deref().unwrap_or("unknown");
+    let mut profiles: Vec<&str> = publication.requirements().iter().map(|row| row.profile.as_str()).collect();
+    profiles.sort_unstable();
+    profiles.dedup();
+    html! {
+        section aria-labelledby="about" {
+            h2 #about { "About this run" }
+            dl {
+                dt { "Judged" } dd { (named(results)) }
+                dt { "Began" } dd { time datetime=(results.begun_at) { (results.begun_at) } ", took " (results.milliseconds / 1_000) "." (results.milliseconds % 1_000 / 100) " seconds" }
+                dt { "Text" } dd { "revision " (results.revision) }
+                dt { "Profiles" } dd { @for name in profiles { (name) (if results.profiles.has(name) { ": yes" } else { ": no" }) "; " } }
+                dt { "Seed" } dd { code { (results.seed) } " gives the order again: " code { "cme-conformance run --seed " (results.seed) } }
+                dt { "Program" } dd { "cme-conformance " (results.suite.version) ", SHA-256 " code { (digest) } }
+                dt { "Exit code" } dd { (results.exit) }
+            }
+            p { "Children, authorities and officers in what was sent are invented. This report can be made again from " code { "results.json" } "; " code { "cme-conformance verify evidence.zip" } " does so, and works every verdict out again." }
+        }
+    }
+}
