@@ -1,5 +1,7 @@
 //! `evidence.zip`: a run that somebody else can check, signed by the key that `init` made.
 
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::io::{Cursor, Read as _, Write as _};

@@ -188,7 +188,7 @@ impl Finding {
     }
 
     /// What hearings come to; the first gives the grounds.
-    fn of(case: &Case, hearings: Vec<Hearing>) -> Self {
+    pub(crate) fn of(case: &Case, hearings: Vec<Hearing>) -> Self {
         let first = hearings.first().cloned().unwrap_or_else(|| Hearing::bare(Verdict::NotExercised));
         Self {
             requirement: first.requirement,
@@ -257,6 +257,11 @@ pub(crate) fn hear_until_sure(bench: &Bench, case: &Case) -> Finding {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    /// A hearing that found nothing wrong.
+    pub(crate) fn passed(exchanges: Vec<Exchange>) -> Hearing {
+        Hearing { answered: exchanges.len(), exchanges, ..Hearing::bare(Verdict::Pass) }
+    }
 
     /// A hearing that found that the requirement does not hold.
     pub(crate) fn failed(requirement: &str, exchanges: Vec<Exchange>) -> Hearing {

@@ -70,7 +70,10 @@ fn by_hand(held: &Held, bench: &Bench, folder: &Path) -> Result<String, Trouble>
     let mut shown = Vec::new();
     if let Some(identity) = &held.identity {
         let certificate = write("client.pem", pem("CERTIFICATE", &identity.certificate).as_bytes())?;
-        let key = write("client.key", pem("PRIVATE KEY", &identity.key).as_bytes())?;
+        let key = folder.join("client.key");
+        // A key of an earlier replay stands in the way of a new file.
+        let _ = std::fs::remove_file(&key);
+        crate::declaration::write_secret(&key, pem("PRIVATE KEY", &identity.key).as_bytes())?;
         shown = vec![("--cert", certificate), ("--key", key)];
     }
     let subject = &bench.subject;

@@ -20,7 +20,7 @@ pub(super) fn finding(finding: &Finding, publication: &Publication, folder: &Pat
         lines.push(note("clause", &format!("{id}: {}", clause.unwrap_or_default())));
     }
     lines.extend(finding.expected.as_ref().map(|expected| note("expected", expected)));
-    lines.extend(finding.actual.as_ref().map(|actual| note("actual", actual)));
+    lines.extend(finding.actual.as_ref().map(|actual| note("actual", &cut(actual))));
     if let Some(hearing) = finding.hearings.first().filter(|_| finding.verdict != Verdict::Pass) {
         let told = |twin: &Exchange| format!("the same but for one thing got {}", twin.outcome());
         lines.extend(hearing.twin().map(|twin| note("twin", &told(twin))));
@@ -33,6 +33,15 @@ pub(super) fn finding(finding: &Finding, publication: &Publication, folder: &Pat
         lines.push(note("replay", &format!("cme-conformance replay {id} --folder {}", folder.display())));
     }
     lines.join("\n")
+}
+
+/// The beginning of a text.
+fn cut(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn note(name: &str, value: &str) -> String {
@@ -59,9 +68,7 @@ pub(super) fn step(number: usize, exchange: &Exchange) -> String {
     for (mark, message) in [(">", &exchange.request), ("<", &exchange.response)] {
         let content = message.as_ref().map(|message| message.content()).unwrap_or_default();
         if !content.is_empty() {
-            let shown: String = content.chars().take(SHOWN_CHARACTERS_MAX).collect();
-            let more = if shown.len() < content.len() { " …" } else { "" };
-            lines.push(format!("     {mark} {}{more}", shown.replace(['\r', '\n'], " ")));
+            lines.push(format!("     {mark} {}", cut(content).replace(['\r', '\n'], " ")));
         }
     }
     lines.join("\n")

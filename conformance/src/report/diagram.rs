@@ -13,7 +13,6 @@ const DRAWN_FIRST: usize = 4;
 /// Most peers that get a line of their own.
 const LANES_MAX: usize = 4;
 
-const LANE_WIDTH: usize = 250;
 const MARGIN: usize = 110;
 const HEAD_HEIGHT: usize = 54;
 const ROW_HEIGHT: usize = 62;
@@ -34,7 +33,7 @@ pub(super) fn sequence(id: &str, exchanges: &[Exchange], left_out: usize) -> Mar
             }
             details {
                 summary { "The same as text: " (steps_told(exchanges.len(), left_out)) }
-                (table(exchanges, left_out))
+                (table(id, exchanges, left_out))
             }
         }
     }
@@ -55,8 +54,13 @@ fn drawing(id: &str, exchanges: &[Exchange]) -> Markup {
             lanes.push(&exchange.peer);
         }
     }
+    let lane_width = match lanes.len() {
+        1 => 440,
+        2 => 320,
+        _ => 230,
+    };
     let place = |peer: &str| lanes.iter().position(|lane| *lane == peer).unwrap_or(lanes.len() - 1);
-    let subject = MARGIN + lanes.len() * LANE_WIDTH;
+    let subject = MARGIN + lanes.len() * lane_width;
     let (width, height) = (subject + MARGIN, HEAD_HEIGHT + drawn.len() * ROW_HEIGHT + 20);
     html! {
         svg viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="img"
@@ -64,13 +68,13 @@ fn drawing(id: &str, exchanges: &[Exchange]) -> Markup {
             title id={ "title-" (id) } { "What went over the wire" }
             desc id={ "desc-" (id) } { (told(&drawn)) }
             @for (lane, peer) in lanes.iter().enumerate() {
-                (lifeline(MARGIN + lane * LANE_WIDTH, height, peer, false))
+                (lifeline(MARGIN + lane * lane_width, height, peer, false))
             }
             (lifeline(subject, height, "your server", true))
             @for (row, (number, exchange)) in drawn.iter().enumerate() {
                 @let y = HEAD_HEIGHT + row * ROW_HEIGHT;
                 @match exchange {
-                    Some(exchange) => (arrows(*number, exchange, MARGIN + place(&exchange.peer) * LANE_WIDTH, (subject, y))),
+                    Some(exchange) => (arrows(*number, exchange, MARGIN + place(&exchange.peer) * lane_width, (subject, y))),
                     None => text.gap x=(width / 2) y=(y + 34) text-anchor="middle" { "… " (number) " more …" },
                 }
             }
@@ -175,9 +179,9 @@ fn told(drawn: &[(usize, Option<&Exchange>)]) -> String {
     drawn.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-fn table(exchanges: &[Exchange], left_out: usize) -> Markup {
+fn table(id: &str, exchanges: &[Exchange], left_out: usize) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Steps" {
+        div.scroll tabindex="0" role="region" aria-label={ "Steps of " (id) } {
             table.steps {
                 thead { tr { th scope="col" { "Step" } th scope="col" { "After" } th scope="col" { "From, to" } th scope="col" { "Said" } } }
                 tbody {

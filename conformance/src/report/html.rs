@@ -1,11 +1,13 @@
 //! `report.html`: one file that needs neither network nor script.
 
+mod ledger;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Power, diagram};
 use crate::cases;
-use crate::published::{self, Publication, Requirement};
-use crate::results::{Compared, Outcome, Results, Row, Standing};
+use crate::published::{self, Publication};
+use crate::results::{Compared, Outcome, Results};
 use crate::verdict::{Finding, Verdict};
 
 const STYLE: &str = include_str!("style.css");
@@ -39,8 +41,8 @@ pub(crate) fn html(results: &Results, publication: &Publication, power: &Power) 
                     (figures(results, power))
                     @if let Some(compared) = &results.baseline { (waivers(compared)) }
                     (failures(results, &wrong, publication))
-                    (views(results, publication))
-                    (ledger(results, publication))
+                    (ledger::views(results, publication))
+                    (ledger::ledger(results, publication))
                     (about(results, publication))
                 }
             }
@@ -296,151 +298,6 @@ const fn tone(verdict: Verdict) -> &'static str {
     }
 }
 
-const fn standing(standing: Standing) -> (&'static str, &'static str, &'static str) {
-    match standing {
-        Standing::Passed => ("✓", "passed", "good"),
-        Standing::Failed => ("✗", "failed", "bad"),
-        Standing::NotExercised => ("?", "not exercised", "open"),
-        Standing::LeftOut => ("–", "left out", "idle"),
-        Standing::NotJudged => ("○", "no case", "none"),
-        Standing::NotDeclared => ("–", "not declared", "idle"),
-        Standing::Untestable => ("–", "untestable", "idle"),
-        Standing::NotBinding => ("–", "not binding", "idle"),
-    }
-}
-
-fn views(results: &Results, publication: &Publication) -> Markup {
-    let calls = |finding: &&Finding| finding.hearings.iter().any(|hearing| hearing.called > 0);
-    let heard = results.findings.iter().filter(|finding| !finding.hearings.is_empty());
-    let (calling, answering): (Vec<&Finding>, Vec<&Finding>) = heard.partition(|finding| calls(finding));
-    let counted = |findings: &[&Finding], verdicts: &[Verdict]| {
-        findings.iter().filter(|finding| verdicts.contains(&finding.verdict)).count()
-    };
-    let roles = ["originating", "receiving", "server", "client", "verifier", "directory"];
-    html! {
-        section aria-labelledby="views" {
-            h2 #views { "By direction and role" }
-            div.scroll tabindex="0" role="region" aria-label="Cases by direction" {
-                table {
-                    caption { "Cases by direction" }
-                    thead { tr { th scope="col" { "Direction" } th.n scope="col" { "Passed" } th.n scope="col" { "Failed" } th.n scope="col" { "Other" } } }
-                    tbody {
-                        @for (name, findings) in [("Your server answers", &answering), ("Your server calls as well", &calling)] {
-                            tr {
-                                th scope="row" { (name) }
-                                td.n { (counted(findings, &[Verdict::Pass])) }
-                                td.n { (counted(findings, &[Verdict::Fail])) }
-                                td.n { (counted(findings, &[Verdict::Flaky, Verdict::NotExercised, Verdict::SuiteError])) }
-                            }
-                        }
-                    }
-                }
-            }
-            div.scroll tabindex="0" role="region" aria-label="Binding requirements by role" {
-                table {
-                    caption { "Binding requirements by the role that they bind" }
-                    thead { tr {
-                        th scope="col" { "Role" }
-                        @for word in ["Passed", "Failed", "Not exercised", "Left out", "No case"] { th.n scope="col" { (word) } }
-                    } }
-                    tbody {
-                        @for role in roles {
-                            tr {
-                                th scope="row" { (role) }
-                                @for standing in [Standing::Passed, Standing::Failed, Standing::NotExercised, Standing::LeftOut, Standing::NotJudged] {
-                                    td.n { (of_role(results, publication, role, standing)) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn of_role(results: &Results, publication: &Publication, role: &str, standing: Standing) -> usize {
-    let binds = |row: &&Row| {
-        publication.requirement(&row.id).is_some_and(|held| held.role.iter().any(|name| name == role))
-    };
-    results.requirements.iter().filter(binds).filter(|row| row.standing == standing).count()
-}
-
-fn ledger(results: &Results, publication: &Publication) -> Markup {
-    html! {
-        section aria-labelledby="ledger" {
-            h2 #ledger { "Every requirement" }
-            p { "By section of the text, with the cases that were heard." }
-            @for section in published::sections() {
-                @let rows = rows_of(results, publication, section);
-                @if !rows.is_empty() { (chapter(results, section, &rows)) }
-            }
-        }
-    }
-}
-
-fn rows_of<'a>(
-    results: &'a Results,
-    publication: &'a Publication,
-    section: &str,
-) -> Vec<(&'a Row, &'a Requirement)> {
-    let of = |row: &'a Row| publication.requirement(&row.id).map(|held| (row, held));
-    results.requirements.iter().filter_map(of).filter(|(_, held)| held.section == section).collect()
-}
-
-fn chapter(results: &Results, section: &str, rows: &[(&Row, &Requirement)]) -> Markup {
-    let count = |standing: Standing| rows.iter().filter(|(row, _)| row.standing == standing).count();
-    let failed = count(Standing::Failed) + count(Standing::NotExercised);
-    html! {
-        details open[failed > 0] {
-            summary {
-                span.title { (published::heading(section).unwrap_or(section)) }
-                " "
-                span.counts {
-                    (count(Standing::Passed)) " passed"
-                    @for standing_of in [Standing::Failed, Standing::NotExercised, Standing::NotJudged] {
-                        @if count(standing_of) > 0 { " · " (count(standing_of)) " " (standing(standing_of).1) }
-                    }
-                }
-            }
-            div.scroll tabindex="0" role="region" aria-label={ "Requirements of " (section) } {
-                table.ledger {
-                    thead { tr { th scope="col" { "Requirement" } th scope="col" { "Standing" } th scope="col" { "Says" } th scope="col" { "Cases" } } }
-                    tbody { @for (row, held) in rows { (line(results, row, held)) } }
-                }
-            }
-        }
-    }
-}
-
-fn line(results: &Results, row: &Row, held: &Requirement) -> Markup {
-    let (mark, word, tone) = standing(row.standing);
-    let cases = results.findings.iter().filter(|finding| row.cases.contains(&finding.case));
-    html! {
-        tr id={ "req-" (row.id) } {
-            th scope="row" { (row.id) span.level { (held.level) } }
-            td { span.badge.(tone) { span aria-hidden="true" { (mark) " " } (word) } }
-            td { (held.summary) }
-            td {
-                @if row.cases.is_empty() { span.muted { "none" } } @else {
-                    ul.cases {
-                        @for finding in cases {
-                            li {
-                                (badge(finding.verdict)) " "
-                                @match &finding.id {
-                                    Some(id) => a href={ "#failure-" (id) } { (finding.case) },
-                                    None => code { (finding.case) },
-                                }
-                                span.muted { " " (finding.milliseconds) " ms" }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 fn about(results: &Results, publication: &Publication) -> Markup {
     let digest = results.suite.digest.as_deref().unwrap_or("unknown");
     let mut profiles: Vec<&str> = publication.requirements().iter().map(|row| row.profile.as_str()).collect();
@@ -460,5 +317,46 @@ fn about(results: &Results, publication: &Publication) -> Markup {
             }
             p { "Children, authorities and officers in what was sent are invented. This report can be made again from " code { "results.json" } "; " code { "cme-conformance verify evidence.zip" } " does so, and works every verdict out again." }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::tests::results;
+    use crate::verdict::tests::failed;
+
+    fn page(findings: Vec<Finding>) -> String {
+        html(&results(findings), &Publication::compiled_in().unwrap(), &Power::compiled_in().unwrap())
+    }
+
+    #[test]
+    fn what_a_server_said_stays_text_and_nothing_is_loaded_or_run() {
+        let case = cases::named("LED-002")[0];
+        let page = page(vec![Finding {
+            id: Some("F01".to_owned()),
+            requirement: Some("LED-002".to_owned()),
+            actual: Some("<script>alert(1)</script><img onerror=x>".to_owned()),
+            hearings: vec![failed("LED-002", Vec::new()); 3],
+            ..Finding::bare(case, Verdict::Fail)
+        }]);
+        assert!(page.contains("&lt;script&gt;"), "it is shown");
+        for part in ["<script", "<img", "<link", "@import", "url(", " src=", "onload"] {
+            assert!(!page.contains(part), "{part} is in the page");
+        }
+        let addresses: Vec<&str> =
+            page.match_indices("href=\"").map(|(at, _)| &page[at + 6..=at + 6]).collect();
+        assert!(addresses.len() > 5 && addresses.iter().all(|first| *first == "#"), "{addresses:?}");
+    }
+
+    #[test]
+    fn every_requirement_and_every_finding_has_its_place() {
+        let findings = cases::all().into_iter().map(|case| Finding::bare(case, Verdict::Pass)).collect();
+        let page = page(findings);
+        for row in Publication::compiled_in().unwrap().requirements() {
+            assert_eq!(page.matches(&format!("id=\"req-{}\"", row.id)).count(), 1, "{}", row.id);
+        }
+        assert!(cases::all().iter().all(|case| page.contains(case.name)));
+        assert!(page.contains("Every case passed") && !page.contains("id=\"failures\""));
     }
 }
