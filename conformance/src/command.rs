@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -54,6 +55,9 @@ enum Command {
         /// Folder that init wrote.
         #[arg(long, default_value = ".")]
         folder: PathBuf,
+        /// Seconds within which your server, if it has just been started, begins to answer.
+        #[arg(long, default_value_t = 0)]
+        wait: u64,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -155,6 +159,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// As JSON, only what a report says of the suite's power.
+        #[arg(long, conflicts_with = "json")]
+        power: bool,
     },
 }
 
@@ -272,7 +279,7 @@ fn answer(command: Command) -> Result<Said, Trouble> {
             )
             .into())
         }
-        Command::Doctor { folder, json } => judge::doctor(&folder, json),
+        Command::Doctor { folder, wait, json } => judge::doctor(&folder, Duration::from_secs(wait), json),
         Command::Run { folder, quick, only, seed, json, report, baseline } => judge::run(&RunWish {
             folder: &folder,
             quick,
@@ -298,6 +305,6 @@ fn answer(command: Command) -> Result<Said, Trouble> {
         })?
         .into()),
         Command::Verify { evidence, key, json } => judge::verify(&evidence, key.as_deref(), json),
-        Command::SelfCheck { json } => judge::self_check(json),
+        Command::SelfCheck { json, power } => judge::self_check(json, power),
     }
 }

@@ -266,7 +266,7 @@ impl Results {
     #[must_use]
     pub(crate) fn shortened(mut self) -> Self {
         for finding in &mut self.findings {
-            let shown = if finding.verdict == Verdict::Pass { 0 } else { 1 };
+            let shown = usize::from(finding.verdict != Verdict::Pass);
             for hearing in finding.hearings.iter_mut().skip(shown) {
                 hearing.exchanges.clear();
                 hearing.exchanges_left_out = 0;

@@ -19,6 +19,7 @@ use crate::jws::{KeyError, SigningKey};
 use crate::null::Null;
 use crate::published::Publication;
 use crate::reference::{Fault, Reference, Role, Variation, record};
+use crate::report::Power;
 use crate::shuffle::shuffled;
 use crate::verdict::{Verdict, hear};
 use crate::wire::{ListenError, Listener};
@@ -61,6 +62,23 @@ pub(crate) struct Score {
     pub(crate) complaints: Vec<String>,
     pub(crate) covered: BTreeSet<&'static str>,
     pub(crate) milliseconds: u64,
+}
+
+impl Score {
+    /// What a report says of it.
+    pub(crate) const fn power(&self) -> Power {
+        Power {
+            cases: self.cases,
+            faults: self.faults,
+            killed: self.killed,
+            attributed: self.attributed,
+            null_green: self.null_green,
+            false_alarms: self.false_alarms,
+            must_total: self.must_total,
+            must_covered: self.must_covered,
+            must_untestable: self.must_untestable,
+        }
+    }
 }
 
 /// Why the judge can't be judged.

@@ -78,8 +78,9 @@ pub(super) fn faults(json: bool) -> Result<String, Trouble> {
     if json {
         return Ok(serde_json::to_string_pretty(&rows.collect::<Vec<_>>())? + "\n");
     }
-    let lines: String = rows.map(|row| format!("{}  {}\n", row.breaks, row.name)).collect();
-    Ok(format!("{lines}{} faults\n", Fault::ALL.len()))
+    let mut lines: Vec<String> = rows.map(|row| format!("{}  {}", row.breaks, row.name)).collect();
+    lines.push(format!("{} faults\n", Fault::ALL.len()));
+    Ok(lines.join("\n"))
 }
 
 /// A requirement in the words of the text with its cases, or a case.

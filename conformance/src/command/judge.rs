@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{Said, Trouble, terminal};
 use crate::cases;
@@ -14,10 +15,17 @@ use crate::run::{self, Exit, Wish};
 use crate::self_check;
 use crate::shuffle::seed as random_seed;
 
+/// Time between two tries to reach a subject that has just been started.
+const POLL: Duration = Duration::from_millis(100);
+
 /// `doctor`.
-pub(super) fn doctor(folder: &Path, json: bool) -> Result<Said, Trouble> {
+pub(super) fn doctor(folder: &Path, wait: Duration, json: bool) -> Result<Said, Trouble> {
     let declaration = Declaration::load(folder)?;
     let bench = declaration.bench(random_seed())?;
+    let until = Instant::now() + wait;
+    while !doctor::is_reached(&bench) && Instant::now() < until {
+        std::thread::sleep(POLL);
+    }
     let looks = doctor::look(&bench, declaration.profiles, &declaration.directory()?);
     let text =
         if json { serde_json::to_string_pretty(&looks)? + "\n" } else { looks.iter().map(line).collect() };
@@ -147,9 +155,12 @@ pub(super) fn progress(text: &str) {
 }
 
 /// `self-check`.
-pub(super) fn self_check(json: bool) -> Result<Said, Trouble> {
+pub(super) fn self_check(json: bool, power: bool) -> Result<Said, Trouble> {
     let score = self_check::run()?;
     let exit = if score.ok { Exit::Passed } else { Exit::Failed };
+    if power {
+        return Ok(Said { text: serde_json::to_string_pretty(&score.power())? + "\n", exit });
+    }
     if json {
         return Ok(Said { text: serde_json::to_string_pretty(&score)? + "\n", exit });
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::published::Publication;
 use crate::results::{Compared, Results};
-use crate::tape::{Direction, Exchange, Part};
+use crate::tape::{Direction, Exchange, Message, Part};
 use crate::verdict::{Finding, Verdict};
 
 /// Longest part of a message that a line shows.
@@ -66,7 +66,7 @@ pub(super) fn step(number: usize, exchange: &Exchange) -> String {
         exchange.outcome()
     )];
     for (mark, message) in [(">", &exchange.request), ("<", &exchange.response)] {
-        let content = message.as_ref().map(|message| message.content()).unwrap_or_default();
+        let content = message.as_ref().map(Message::content).unwrap_or_default();
         if !content.is_empty() {
             lines.push(format!("     {mark} {}", cut(content).replace(['\r', '\n'], " ")));
         }
@@ -121,7 +121,6 @@ mod tests {
     use super::*;
     use crate::cases;
     use crate::run::tests::results;
-    use crate::tape::Message;
 
     fn exchange(part: Part, response: &str) -> Exchange {
         Exchange {

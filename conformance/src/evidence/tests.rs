@@ -63,8 +63,8 @@ fn declared() -> Declared {
     let declaration = "revision = \"1.0-draft\"\nlisten = \"127.0.0.1:1\"\nresponse_seconds = 10\n\
                        act_seconds = 30\n[profiles]\n";
     let profiles = serde_json::to_value(results(Vec::new()).profiles).unwrap();
-    let lines: String =
-        profiles.as_object().unwrap().iter().map(|(name, has)| format!("{name} = {has}\n")).collect();
+    let lines = profiles.as_object().unwrap().iter().map(|(name, has)| format!("{name} = {has}"));
+    let lines = lines.collect::<Vec<_>>().join("\n");
     Declared {
         declaration: (declaration.to_owned() + &lines).into_bytes(),
         subject: record.plain().into_bytes(),
@@ -85,7 +85,8 @@ fn wrong(bytes: &[u8]) -> Vec<Look> {
 }
 
 fn told(bytes: &[u8]) -> String {
-    wrong(bytes).iter().map(|look| format!("{}: {}\n", look.what, look.seen)).collect()
+    let line = |look: &Look| format!("{}: {}", look.what, look.seen);
+    wrong(bytes).iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
