@@ -10,6 +10,9 @@ use crate::json::Json;
 use crate::tape::{Direction, EXCHANGES_MAX, Exchange, Message, Part, milliseconds};
 use crate::wire::{Answer, Incoming, ListenError, Listener, Request, TlsStyle};
 
+/// Most authorities of which exchanges are kept, whatever a subject makes up.
+const CODES_MAX: usize = 1_000;
+
 /// What an authority of the suite answers.
 pub(crate) type Script = Box<dyn Fn(&Request) -> Answer + Send>;
 
@@ -104,10 +107,12 @@ fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
         Some(script) => script(&incoming.request),
         None => Answer::Bytes(problem(503, "unavailable", "Retry-After: 3600\r\n")),
     };
-    let exchanges = held.exchanges.entry(code.clone()).or_default();
-    exchanges.push_back((begun, recorded(&code, incoming, &answer, begun)));
-    if exchanges.len() > EXCHANGES_MAX {
-        exchanges.pop_front();
+    if held.exchanges.len() < CODES_MAX || held.exchanges.contains_key(&code) {
+        let exchanges = held.exchanges.entry(code.clone()).or_default();
+        exchanges.push_back((begun, recorded(&code, incoming, &answer, begun)));
+        if exchanges.len() > EXCHANGES_MAX {
+            exchanges.pop_front();
+        }
     }
     answer
 }

@@ -83,26 +83,38 @@ pub(super) fn faults(json: bool) -> Result<String, Trouble> {
     Ok(lines.join("\n"))
 }
 
+/// The lines of a list, or that there are none.
+fn listed(lines: Vec<String>) -> String {
+    if lines.is_empty() { "none".to_owned() } else { lines.concat() }
+}
+
 /// A requirement in the words of the text with its cases, or a case.
 pub(super) fn explain(id: &str) -> Result<String, Trouble> {
+    let publication = Publication::compiled_in()?;
     if let Some(case) = cases::all().into_iter().find(|case| case.name == id) {
         let slow = if case.slow { ", not with --quick" } else { "" };
+        let line = |id: &&str| {
+            let row = publication.requirement(id)?;
+            Some(format!("  {id} ({}) {}\n", row.level, row.summary))
+        };
+        let checks: Vec<String> = case.checks.iter().filter_map(line).collect();
         return Ok(format!(
-            "{id}: {}\n\nchecks    {}\nprofile   {}{slow}\n",
+            "{id}: {}\n\nchecks\n{}profile   {}{slow}\nhear it   cme-conformance run --only {id}\n",
             case.claim,
-            case.checks.join(", "),
+            checks.concat(),
             case.profile
         ));
     }
-    let publication = Publication::compiled_in()?;
     let unknown = || Trouble::UnknownId(id.to_owned());
     let row = publication.requirement(id).ok_or_else(unknown)?;
     let clause = row.clause().ok_or_else(unknown)?;
     let testable = row.reason.as_ref().map_or("yes".to_owned(), |reason| format!("no: {reason}"));
-    let cases: Vec<&str> = cases::named(id).into_iter().map(|case| case.name).collect();
-    let cases = if cases.is_empty() { "none".to_owned() } else { cases.join(", ") };
+    let cases = cases::named(id).into_iter().map(|case| format!("\n  {}: {}", case.name, case.claim));
+    let cases = listed(cases.collect());
+    let faults = Fault::ALL.iter().filter(|fault| fault.breaks() == id);
+    let faults = listed(faults.map(|fault| format!("\n  {}", fault.name())).collect());
     Ok(format!(
-        "{id} ({level}) in {section}: {summary}\n\n{clause}\n\nbinds     {roles}\nprofile   {profile}, since {since}\ntestable  {testable}\ncases     {cases}\n",
+        "{id} ({level}) in {section}: {summary}\n\n{clause}\n\nbinds     {roles}\nprofile   {profile}, since {since}\ntestable  {testable}\ncases     {cases}\nfaults    {faults}\n",
         level = row.level,
         section = row.section,
         summary = row.summary,
@@ -148,7 +160,9 @@ mod tests {
         }
         let text = explain("LED-008").unwrap();
         assert!(text.contains("MUST NOT change a ledger's stage"), "{text}");
-        assert!(text.contains("led-does-nothing-because-time-passes"), "{text}");
+        assert!(text.contains("led-does-nothing-because-time-passes: A ledger in which"), "{text}");
+        assert!(text.contains("withdraws-after-a-second-of-silence"), "{text}");
+        assert!(explain("led-does-nothing-because-time-passes").unwrap().contains("LED-008 (MUST NOT)"));
         assert!(matches!(explain("LED-999"), Err(Trouble::UnknownId(_))));
     }
 

@@ -48,25 +48,21 @@ fn steps_told(kept: usize, left_out: usize) -> String {
 
 fn drawing(id: &str, exchanges: &[Exchange]) -> Markup {
     let drawn = drawn(exchanges);
-    let mut lanes: Vec<&str> = Vec::new();
-    for exchange in drawn.iter().filter_map(|(_, exchange)| *exchange) {
-        if !lanes.contains(&exchange.peer.as_str()) && lanes.len() < LANES_MAX {
-            lanes.push(&exchange.peer);
-        }
-    }
+    let lanes = lanes(&drawn);
     let lane_width = match lanes.len() {
         1 => 440,
         2 => 320,
         _ => 230,
     };
-    let place = |peer: &str| lanes.iter().position(|lane| *lane == peer).unwrap_or(lanes.len() - 1);
+    let decisive = decisive(exchanges);
+    let place = |peer: &str| lanes.iter().position(|lane| *lane == peer).unwrap_or_default();
     let subject = MARGIN + lanes.len() * lane_width;
     let (width, height) = (subject + MARGIN, HEAD_HEIGHT + drawn.len() * ROW_HEIGHT + 20);
     html! {
         svg viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="img"
             aria-labelledby={ "title-" (id) " desc-" (id) } {
             title id={ "title-" (id) } { "What went over the wire" }
-            desc id={ "desc-" (id) } { (told(&drawn)) }
+            desc id={ "desc-" (id) } { (told(&drawn, decisive)) }
             @for (lane, peer) in lanes.iter().enumerate() {
                 (lifeline(MARGIN + lane * lane_width, height, peer, false))
             }
@@ -74,12 +70,30 @@ fn drawing(id: &str, exchanges: &[Exchange]) -> Markup {
             @for (row, (number, exchange)) in drawn.iter().enumerate() {
                 @let y = HEAD_HEIGHT + row * ROW_HEIGHT;
                 @match exchange {
-                    Some(exchange) => (arrows(*number, exchange, MARGIN + place(&exchange.peer) * lane_width, (subject, y))),
+                    Some(exchange) => {
+                        (arrows((*number, decisive), exchange, (MARGIN + place(&exchange.peer) * lane_width, subject), y))
+                    }
                     None => text.gap x=(width / 2) y=(y + 34) text-anchor="middle" { "… " (number) " more …" },
                 }
             }
         }
     }
+}
+
+/// The peers that get a line of their own, in the order of their appearance. Of many the newest do, and the first
+/// line stands for the others.
+fn lanes<'a>(drawn: &[(usize, Option<&'a Exchange>)]) -> Vec<&'a str> {
+    let mut lanes: Vec<&str> = Vec::new();
+    for exchange in drawn.iter().filter_map(|(_, exchange)| *exchange) {
+        if !lanes.contains(&exchange.peer.as_str()) {
+            lanes.push(&exchange.peer);
+        }
+    }
+    if lanes.len() > LANES_MAX {
+        lanes.drain(..=lanes.len() - LANES_MAX);
+        lanes.insert(0, "others");
+    }
+    lanes
 }
 
 /// The exchanges to draw with their numbers; a gap with its size stands for those between.
@@ -102,17 +116,30 @@ fn lifeline(x: usize, height: usize, name: &str, subject: bool) -> Markup {
     }
 }
 
-fn arrows(number: usize, exchange: &Exchange, peer: usize, (subject, y): (usize, usize)) -> Markup {
+/// The number of the newest question: the case turned on it.
+fn decisive(exchanges: &[Exchange]) -> Option<usize> {
+    exchanges.iter().rposition(|exchange| exchange.part == Part::Question).map(|place| place + 1)
+}
+
+fn arrows(
+    (number, decisive): (usize, Option<usize>),
+    exchange: &Exchange,
+    (peer, subject): (usize, usize),
+    y: usize,
+) -> Markup {
     let (from, to) = match exchange.direction {
         Direction::ToSubject => (peer, subject),
         Direction::ToSuite => (subject, peer),
     };
-    let (middle, reply) = (usize::midpoint(from, to), exchange.outcome());
+    let middle = usize::midpoint(from, to);
     let class = match exchange.part {
-        Part::Step => "step",
         Part::Twin => "step twin",
-        Part::Question => "step question",
+        Part::Question if decisive == Some(number) => "step question",
+        Part::Step | Part::Question => "step",
     };
+    // Long arrows of several peers are easiest to read where they meet the subject's line.
+    let (x, anchor) =
+        if subject - peer > 440 || peer > MARGIN { (subject - 16, "end") } else { (middle, "middle") };
     let ends = |from: usize, to: usize| if from < to { to - 9 } else { to + 9 };
     let head = |to: usize, from: usize, y: usize| {
         let back = if from < to { to - 9 } else { to + 9 };
@@ -120,12 +147,12 @@ fn arrows(number: usize, exchange: &Exchange, peer: usize, (subject, y): (usize,
     };
     html! {
         g class=(class) {
-            text.label x=(middle) y=(y + 14) text-anchor="middle" {
-                (number) " " (shortened(exchange.asked())) (mark(exchange.part))
+            text.label x=(x) y=(y + 14) text-anchor=(anchor) {
+                (number) " " (shortened(exchange.asked())) (mark(exchange.part, decisive == Some(number)))
             }
             line.ask x1=(from) y1=(y + 22) x2=(ends(from, to)) y2=(y + 22) {}
             polygon.ask points=(head(to, from, y + 22)) {}
-            text.label x=(middle) y=(y + 39) text-anchor="middle" { (reply) }
+            text.label x=(x) y=(y + 39) text-anchor=(anchor) { (exchange.outcome()) }
             @if exchange.response.is_some() {
                 line.reply x1=(to) y1=(y + 46) x2=(ends(to, from)) y2=(y + 46) {}
                 polygon.reply points=(head(from, to, y + 46)) {}
@@ -136,11 +163,12 @@ fn arrows(number: usize, exchange: &Exchange, peer: usize, (subject, y): (usize,
     }
 }
 
-const fn mark(part: Part) -> &'static str {
+const fn mark(part: Part, decisive: bool) -> &'static str {
     match part {
         Part::Step => "",
         Part::Twin => " · good twin",
-        Part::Question => " · question",
+        Part::Question if decisive => " · the question",
+        Part::Question => " · earlier question",
     }
 }
 
@@ -160,7 +188,7 @@ fn shortened(asked: &str) -> String {
     if line.chars().count() > 44 { line.chars().take(43).chain(['…']).collect() } else { line }
 }
 
-fn told(drawn: &[(usize, Option<&Exchange>)]) -> String {
+fn told(drawn: &[(usize, Option<&Exchange>)], decisive: Option<usize>) -> String {
     let one = |(number, exchange): &(usize, Option<&Exchange>)| match exchange {
         Some(exchange) => {
             let (from, to) = match exchange.direction {
@@ -170,7 +198,7 @@ fn told(drawn: &[(usize, Option<&Exchange>)]) -> String {
             format!(
                 "{number}: {from} asks {to} {}{}; {}.",
                 shortened(exchange.asked()),
-                mark(exchange.part),
+                mark(exchange.part, decisive == Some(*number)),
                 exchange.outcome()
             )
         }
@@ -187,7 +215,7 @@ fn table(id: &str, exchanges: &[Exchange], left_out: usize) -> Markup {
                 tbody {
                     @for (place, exchange) in exchanges.iter().enumerate() {
                         tr {
-                            th scope="row" { (place + 1) (mark(exchange.part)) }
+                            th scope="row" { (place + 1) (mark(exchange.part, decisive(exchanges) == Some(place + 1))) }
                             td { (exchange.at) " ms" }
                             td {
                                 @match exchange.direction {
@@ -222,5 +250,41 @@ mod tests {
         let line = "PUT /330/v1/transfers/019a8e21-8ba3-7000-8000-8ba2d58fa8b1/entries/0";
         assert_eq!(shortened(line), "PUT …/d58fa8b1…/entries/0");
         assert_eq!(shortened(&"x".repeat(60)).chars().count(), 44);
+    }
+
+    fn by(peer: &str, part: Part) -> Exchange {
+        Exchange {
+            at: 0,
+            milliseconds: 1,
+            direction: Direction::ToSubject,
+            peer: peer.to_owned(),
+            part,
+            request: None,
+            response: None,
+            error: Some("no connection".to_owned()),
+        }
+    }
+
+    #[test]
+    fn of_many_peers_the_newest_have_a_line_and_of_many_steps_the_first_and_newest_are_drawn() {
+        let few: Vec<Exchange> = ["1", "2", "1"].map(|peer| by(peer, Part::Step)).to_vec();
+        assert_eq!(lanes(&drawn(&few)), ["1", "2"]);
+        let many: Vec<Exchange> = (1..=20).map(|peer| by(&peer.to_string(), Part::Step)).collect();
+        let some = drawn(&many);
+        assert_eq!(lanes(&some), ["others", "18", "19", "20"]);
+        let numbers: Vec<usize> =
+            some.iter().filter(|(_, exchange)| exchange.is_some()).map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [1, 2, 3, 4, 13, 14, 15, 16, 17, 18, 19, 20]);
+        assert!(some.contains(&(8, None)), "eight are not drawn");
+    }
+
+    #[test]
+    fn the_newest_question_is_the_one_and_the_drawing_says_so_in_words() {
+        let exchanges = [Part::Question, Part::Twin, Part::Question, Part::Twin].map(|part| by("1", part));
+        assert_eq!(decisive(&exchanges), Some(3));
+        let page = sequence("F01", &exchanges, 0).into_string();
+        assert!(page.contains("1: 1 asks your server (no connection) · earlier question; no connection."));
+        assert!(page.contains("3: 1 asks your server (no connection) · the question; no connection."));
+        assert_eq!(page.matches("class=\"step question\"").count(), 1);
     }
 }

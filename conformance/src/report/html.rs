@@ -149,7 +149,7 @@ fn figures(results: &Results, power: &Power) -> Markup {
                     p.number { (must.passed) span { " of " (must.in_scope) } }
                     (bar(&parts, must.in_scope))
                     ul.key {
-                        @for (word, tone, count) in parts {
+                        @for (word, tone, count) in parts.into_iter().filter(|part| part.2 > 0 || part.0 == "failed") {
                             li { span.swatch.(tone) aria-hidden="true" {} strong { (count) } " " (word) }
                         }
                     }
