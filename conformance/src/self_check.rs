@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cases;
+use crate::cases::{self, Case};
 use crate::court::{Bench, Waits};
 use crate::host::Host;
 use crate::identity::{Identity, IdentityError};
@@ -33,6 +33,9 @@ const ORDINARY: usize = 60;
 
 /// Benches that work at once: most of their time they wait, for what must not come.
 const AT_ONCE: usize = 8;
+
+/// Parts into which the cases are divided for a peer that all of them are set against.
+const PARTS: usize = 4;
 
 /// What the judge comes to.
 #[derive(Clone, Debug, Serialize)]
@@ -102,8 +105,9 @@ pub(crate) enum SelfCheckError {
 #[derive(Clone, Copy, Debug)]
 enum Against {
     Fault(Fault),
-    Variation(Option<Variation>),
-    Null(Null),
+    /// With the part of the cases that are set against it.
+    Variation(Option<Variation>, usize),
+    Null(Null, usize),
 }
 
 /// What came of it.
@@ -123,9 +127,12 @@ pub(crate) fn run() -> Result<Score, SelfCheckError> {
     let begun = std::time::Instant::now();
     let publication = Publication::compiled_in()?;
     // The long ones first, so that nobody waits for them at the end.
-    let mut work: Vec<Against> = Null::ALL.into_iter().rev().map(Against::Null).collect();
-    work.push(Against::Variation(None));
-    work.extend(Variation::ALL.into_iter().map(|variation| Against::Variation(Some(variation))));
+    let mut work = Vec::new();
+    for part in 0..PARTS {
+        work.extend(Null::ALL.into_iter().map(|null| Against::Null(null, part)));
+        work.push(Against::Variation(None, part));
+        work.extend(Variation::ALL.into_iter().map(|variation| Against::Variation(Some(variation), part)));
+    }
     work.extend(Fault::ALL.iter().copied().map(Against::Fault));
     work.reverse();
     let (work, tally) = (Mutex::new(work), Mutex::new(Tally::default()));
@@ -218,8 +225,8 @@ impl Booth {
     fn hear(&self, against: Against, tally: &Mutex<Tally>) -> Result<(), SelfCheckError> {
         match against {
             Against::Fault(fault) => self.hear_fault(fault, tally),
-            Against::Variation(variation) => self.hear_variation(variation, tally),
-            Against::Null(null) => self.hear_null(null, tally),
+            Against::Variation(variation, part) => self.hear_variation(variation, part, tally),
+            Against::Null(null, part) => self.hear_null(null, part, tally),
         }
     }
 
@@ -255,11 +262,12 @@ impl Booth {
     fn hear_variation(
         &self,
         variation: Option<Variation>,
+        part: usize,
         tally: &Mutex<Tally>,
     ) -> Result<(), SelfCheckError> {
         let peer = Reference::start(self.role.clone(), self.directory.clone(), (None, variation))?;
         let bench = self.bench(peer.address.port(), waits(10_000, 10_000));
-        for case in cases::all() {
+        for case in part_of(cases::all(), part) {
             let finding = hear(&bench, case);
             if finding.verdict != Verdict::Pass {
                 let grounds = (finding.requirement, finding.expected, finding.actual);
@@ -275,10 +283,10 @@ impl Booth {
         Ok(())
     }
 
-    fn hear_null(&self, null: Null, tally: &Mutex<Tally>) -> Result<(), SelfCheckError> {
+    fn hear_null(&self, null: Null, part: usize, tally: &Mutex<Tally>) -> Result<(), SelfCheckError> {
         let listener = null.start(&self.role.server)?;
         let bench = self.bench(listener.address.port(), waits(200, 200));
-        for case in cases::all() {
+        for case in part_of(cases::all(), part) {
             if hear(&bench, case).verdict == Verdict::Pass {
                 let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                 tally.null_green += 1;
@@ -289,7 +297,27 @@ impl Booth {
     }
 }
 
+/// The cases of a part.
+fn part_of(cases: Vec<&'static Case>, part: usize) -> impl Iterator<Item = &'static Case> {
+    cases.into_iter().skip(part).step_by(PARTS)
+}
+
 fn waits(response: u64, act: u64) -> Waits {
     let milliseconds = Duration::from_millis;
     Waits { response: milliseconds(response), act: milliseconds(act), quiet: milliseconds(1_200) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_are_all_the_cases() {
+        let parts = (0..PARTS).flat_map(|part| part_of(cases::all(), part));
+        let mut names: Vec<&str> = parts.map(|case| case.name).collect();
+        let mut all: Vec<&str> = cases::all().into_iter().map(|case| case.name).collect();
+        names.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(names, all);
+    }
 }

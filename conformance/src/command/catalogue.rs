@@ -84,8 +84,9 @@ pub(super) fn faults(json: bool) -> Result<String, Trouble> {
 }
 
 /// The lines of a list, or that there are none.
-fn listed(lines: Vec<String>) -> String {
-    if lines.is_empty() { "none".to_owned() } else { lines.concat() }
+fn listed(lines: impl Iterator<Item = String>) -> String {
+    let text: String = lines.collect();
+    if text.is_empty() { "none".to_owned() } else { text }
 }
 
 /// A requirement in the words of the text with its cases, or a case.
@@ -110,9 +111,9 @@ pub(super) fn explain(id: &str) -> Result<String, Trouble> {
     let clause = row.clause().ok_or_else(unknown)?;
     let testable = row.reason.as_ref().map_or("yes".to_owned(), |reason| format!("no: {reason}"));
     let cases = cases::named(id).into_iter().map(|case| format!("\n  {}: {}", case.name, case.claim));
-    let cases = listed(cases.collect());
+    let cases = listed(cases);
     let faults = Fault::ALL.iter().filter(|fault| fault.breaks() == id);
-    let faults = listed(faults.map(|fault| format!("\n  {}", fault.name())).collect());
+    let faults = listed(faults.map(|fault| format!("\n  {}", fault.name())));
     Ok(format!(
         "{id} ({level}) in {section}: {summary}\n\n{clause}\n\nbinds     {roles}\nprofile   {profile}, since {since}\ntestable  {testable}\ncases     {cases}\nfaults    {faults}\n",
         level = row.level,

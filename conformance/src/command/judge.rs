@@ -9,6 +9,7 @@ use crate::cases;
 use crate::declaration::Declaration;
 use crate::doctor::{self, Look};
 use crate::evidence::{self, Files};
+use crate::interrupt;
 use crate::published::Publication;
 use crate::results::{Results, Scope};
 use crate::run::{self, Exit, Wish};
@@ -79,6 +80,7 @@ pub(super) fn run(wish: &RunWish<'_>) -> Result<Said, Trouble> {
     let results = run::run(&bench, &publication, asked, |finding| {
         progress(&terminal::finding(finding, &publication, wish.folder));
     });
+    interrupt::no_more();
     let files = Files::of(&results, &publication)?;
     if let Some(path) = wish.json {
         write(path, files.results.as_bytes())?;
