@@ -117,7 +117,8 @@ fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
     answer
 }
 
-fn recorded(code: &str, incoming: &Incoming, answer: &Answer, begun: Instant) -> Exchange {
+/// A request with its answer, as a record of them.
+pub(crate) fn recorded(code: &str, incoming: &Incoming, answer: &Answer, begun: Instant) -> Exchange {
     let (response, error) = match answer {
         Answer::Bytes(bytes) | Answer::Last(bytes) => (Some(Message::of(bytes)), None),
         Answer::Close => (None, Some("the suite ended the connection")),

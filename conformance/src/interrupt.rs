@@ -15,7 +15,7 @@ pub(crate) fn watch() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         let _ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever interrupts may have closed the terminal too.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"interrupted: no verdict, no report\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"interrupted: nothing is reported\n");
         std::process::exit(CODE);
     })
 }

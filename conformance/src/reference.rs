@@ -101,15 +101,17 @@ impl Reference {
         directory: Arc<Json>,
         ways: (Option<Fault>, Option<Variation>),
     ) -> Result<Self, ListenError> {
-        Self::on(Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?, role, directory, ways)
+        let socket = Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Self::on(socket, role, directory, ways, |_, _| {})
     }
 
-    /// Starts the peer on that socket.
+    /// Starts the peer on that socket; `told` is called with each request and what it is answered.
     pub(crate) fn on(
         socket: TcpListener,
         role: Arc<Role>,
         directory: Arc<Json>,
         (fault, variation): (Option<Fault>, Option<Variation>),
+        told: impl Fn(&Incoming, &Answer) + Send + Sync + 'static,
     ) -> Result<Self, ListenError> {
         let style = TlsStyle {
             certificate: if fault == Some(Fault::AsksForNoCertificate) {
@@ -121,7 +123,11 @@ impl Reference {
         };
         let server = role.server.clone();
         let peer = Arc::new(Peer { role, directory, fault, variation, state: Mutex::default() });
-        let listener = Listener::start(socket, &server, style, move |incoming| peer.answer(incoming))?;
+        let listener = Listener::start(socket, &server, style, move |incoming| {
+            let answer = peer.answer(incoming);
+            told(incoming, &answer);
+            answer
+        })?;
         Ok(Self { address: listener.address, _listener: listener })
     }
 }

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Trouble, judge};
+use super::{Trouble, judge, terminal};
 use crate::declaration::Declaration;
 use crate::encoding::{base64url, from_base64url};
+use crate::host::recorded;
 use crate::identity::Identity;
 use crate::json::Json;
 use crate::jws::SigningKey;
@@ -44,7 +46,11 @@ pub(super) fn peer(wish: &PeerWish<'_>) -> Result<String, Trouble> {
     };
     let code = role.code.clone();
     let socket = Listener::bind(listen)?;
-    let peer = Reference::on(socket, Arc::new(role), Arc::new(directory), (fault, None))?;
+    let named = code.clone();
+    let peer =
+        Reference::on(socket, Arc::new(role), Arc::new(directory), (fault, None), move |asked, said| {
+            judge::progress(&terminal::served(&recorded(&named, asked, said, Instant::now())));
+        })?;
     let broken = fault.map_or("sound".to_owned(), |fault| {
         format!("it {}, which breaks {}", fault.name().replace('-', " "), fault.breaks())
     });

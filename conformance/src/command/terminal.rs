@@ -59,19 +59,31 @@ pub(super) fn step(number: usize, exchange: &Exchange) -> String {
         Part::Twin => "  (good twin)",
         Part::Question => "  (the question)",
     };
-    let mut lines = vec![format!(
+    let head = format!(
         "{number:3}  +{} ms  {from} -> {to}  {}  =>  {}{part}",
         exchange.at,
         exchange.asked(),
         exchange.outcome()
-    )];
+    );
+    [head].into_iter().chain(contents(exchange)).collect::<Vec<_>>().join("\n")
+}
+
+/// A request that a peer got, with its answer.
+pub(super) fn served(exchange: &Exchange) -> String {
+    let head = format!("{}  =>  {}", exchange.asked(), exchange.outcome());
+    [head].into_iter().chain(contents(exchange)).collect::<Vec<_>>().join("\n")
+}
+
+/// What an exchange holds, a line for each message.
+fn contents(exchange: &Exchange) -> Vec<String> {
+    let mut lines = Vec::new();
     for (mark, message) in [(">", &exchange.request), ("<", &exchange.response)] {
         let content = message.as_ref().map(Message::content).unwrap_or_default();
         if !content.is_empty() {
             lines.push(format!("     {mark} {}", cut(content).replace(['\r', '\n'], " ")));
         }
     }
-    lines.join("\n")
+    lines
 }
 
 /// What a run came to.

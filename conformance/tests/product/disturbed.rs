@@ -61,7 +61,7 @@ fn an_interrupted_run_exits_130_and_leaves_neither_report_nor_listener() {
         let (mut run, told) = stage.run_begun(&[]);
         run.signal(signal);
         assert_eq!(run.ends(), Some(130));
-        assert_eq!(told.lines().last().map(String::as_str), Some("interrupted: no verdict, no report"));
+        assert_eq!(told.lines().last().map(String::as_str), Some("interrupted: nothing is reported"));
         for name in ["results.json", "report.html", "junit.xml", "evidence.zip"] {
             assert!(!stage.path("suite/report").join(name).exists(), "{name}");
         }

@@ -165,3 +165,18 @@ fn a_peer_plays_an_authority_of_the_suite_and_knows_its_faults() {
     let address: std::net::SocketAddr = told.split('/').nth(2).unwrap().parse().unwrap();
     assert!(std::net::TcpStream::connect(address).is_ok(), "{told}");
 }
+
+#[test]
+fn a_peer_says_what_it_is_asked_and_what_it_answers() {
+    let stage = Stage::new();
+    let home = stage.path("home").display().to_string();
+    let mut child = stage.command(&["peer", "--home", &home]).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let _peer = crate::stage::Process(child);
+    let suite = stage.suite();
+    let doctor = stage.ends(&["doctor", "--folder", &suite, "--wait", "60"]);
+    assert_eq!(doctor.status.code(), Some(0), "{}", String::from_utf8_lossy(&doctor.stdout));
+    let mut told =
+        lines.map_while(Result::ok).skip_while(|line| !line.contains("/330/v1/capabilities  =>  200"));
+    assert!(told.next().is_some() && told.next().unwrap().starts_with("     < {"));
+}
