@@ -221,11 +221,39 @@ fn waivers(compared: &Compared) -> Markup {
 }
 
 fn failures(results: &Results, wrong: &[&Finding], publication: &Publication) -> Markup {
+    let says = |finding: &&&Finding| {
+        finding.verdict != Verdict::NotExercised
+            || finding.hearings.iter().any(|hearing| !hearing.exchanges.is_empty())
+    };
+    let (told, silent): (Vec<&Finding>, Vec<&Finding>) = wrong.iter().partition(says);
     html! {
         @if !wrong.is_empty() {
             section aria-labelledby="failures" {
                 h2 #failures { "What did not pass" }
-                @for finding in wrong { (failure(results, finding, publication)) }
+                @for finding in &told { (failure(results, finding, publication)) }
+                @if !silent.is_empty() { (unheard(&silent)) }
+            }
+        }
+    }
+}
+
+/// Cases in which nothing went over the wire: their reason is all that there is.
+fn unheard(findings: &[&Finding]) -> Markup {
+    html! {
+        h3 { "Not exercised, with nothing sent (" (findings.len()) ")" }
+        div.scroll tabindex="0" role="region" aria-label="Cases in which nothing was sent" {
+            table.ledger {
+                thead { tr { th scope="col" { "Case" } th scope="col" { "Checks" } th scope="col" { "Why" } } }
+                tbody {
+                    @for finding in findings {
+                        @let id = finding.id.clone().unwrap_or_else(|| finding.case.clone());
+                        tr id={ "failure-" (id) } {
+                            th scope="row" { (id) " " code { (finding.case) } }
+                            td { @for id in &finding.checks { a href={ "#req-" (id) } { (id) } " " } }
+                            td { (finding.actual.as_deref().unwrap_or_default()) }
+                        }
+                    }
+                }
             }
         }
     }
@@ -350,6 +378,15 @@ mod tests {
     }
 
     #[test]
+    fn cases_in_which_nothing_was_sent_are_a_table_with_their_reasons() {
+        let case = cases::named("LED-002")[0];
+        let lost = Finding::because(case, Verdict::NotExercised, "the subject was lost before");
+        let page = page(vec![Finding { id: Some("F07".to_owned()), ..lost }]);
+        assert!(page.contains("with nothing sent (1)") && page.contains("<tr id=\"failure-F07\">"));
+        assert!(page.contains("the subject was lost before") && !page.contains("<article"));
+    }
+
+    #[test]
     fn every_requirement_and_every_finding_has_its_place() {
         let findings = cases::all().into_iter().map(|case| Finding::bare(case, Verdict::Pass)).collect();
         let page = page(findings);
@@ -357,6 +394,7 @@ mod tests {
             assert_eq!(page.matches(&format!("id=\"req-{}\"", row.id)).count(), 1, "{}", row.id);
         }
         assert!(cases::all().iter().all(|case| page.contains(case.name)));
+        assert!(!page.contains("with nothing sent"));
         assert!(page.contains("Every case passed") && !page.contains("id=\"failures\""));
     }
 }
