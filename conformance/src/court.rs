@@ -116,9 +116,8 @@ impl Bench {
 
     /// What a pin of a client's certificate stands for.
     fn name_of(&self, pin: &str) -> String {
-        let shows = |authority: &&Arc<Authority>| authority.client.pin().is_ok_and(|held| held == pin);
-        match self.world.authorities.iter().find(shows) {
-            Some(authority) => authority.code.clone(),
+        match self.world.code_of(pin) {
+            Some(code) => code.to_owned(),
             None if pin.is_empty() => "no certificate".to_owned(),
             None => "a stranger".to_owned(),
         }

@@ -4,7 +4,8 @@ mod directory;
 mod file;
 mod subject;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::identity::{Identity, IdentityError};
 use crate::jws::{KeyError, SigningKey};
@@ -77,6 +78,8 @@ pub(crate) struct World {
     pub(crate) root: SigningKey,
     /// Where they are reached: `https://host:port`.
     pub(crate) base_url: String,
+    /// Codes by the pins of their certificates, worked out once.
+    codes: OnceLock<BTreeMap<String, String>>,
 }
 
 /// Why no world can be made.
@@ -124,7 +127,21 @@ impl World {
             .collect::<Result<_, _>>()?;
         let host = host_of(base_url).unwrap_or("localhost").to_owned();
         let server = Identity::generate("conformance peers", &[host])?;
-        Ok(Self { authorities, server, root: SigningKey::generate()?, base_url: base_url.to_owned() })
+        Ok(Self {
+            authorities,
+            server,
+            root: SigningKey::generate()?,
+            base_url: base_url.to_owned(),
+            codes: OnceLock::new(),
+        })
+    }
+
+    /// The authority that shows a certificate of that pin.
+    pub(crate) fn code_of(&self, pin: &str) -> Option<&str> {
+        let pinned =
+            |authority: &Arc<Authority>| Some((authority.client.pin().ok()?, authority.code.clone()));
+        let codes = self.codes.get_or_init(|| self.authorities.iter().filter_map(pinned).collect());
+        codes.get(pin).map(String::as_str)
     }
 
     /// Where an authority of the suite is reached.

@@ -58,6 +58,7 @@ impl World {
             server: read_identity(json.member("server")?)?,
             root: read_key(json, "/root")?,
             base_url: json.text_at("/baseUrl")?.to_owned(),
+            codes: std::sync::OnceLock::new(),
         })
     }
 }
@@ -103,6 +104,9 @@ mod tests {
         std::fs::write(&path, world.to_text()).unwrap();
         let back = World::load(&path).unwrap();
         assert_eq!(back.to_text(), world.to_text());
+        let last = &back.authorities[back.authorities.len() - 1];
+        assert_eq!(back.code_of(&last.client.pin().unwrap()), Some(last.code.as_str()));
+        assert_eq!(back.code_of("a stranger's"), None);
         std::fs::write(&path, "{}").unwrap();
         assert!(matches!(World::load(&path), Err(FileError::Form(_))));
     }
