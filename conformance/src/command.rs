@@ -142,6 +142,10 @@ enum Command {
         /// How it breaks the text: a name of list --faults.
         #[arg(long)]
         fault: Option<String>,
+        /// Be the suite's adapter too: lines of JSON on standard input and output, until the input ends. The
+        /// directory comes with the first.
+        #[arg(long, requires = "home")]
+        adapter: bool,
     },
     /// Look whether evidence is whole, signed, leaves nothing out, and says what follows from its transcript.
     Verify {
@@ -156,6 +160,9 @@ enum Command {
     },
     /// Judge the judge, on loopback: which faults it finds, and whether it passes what does nothing.
     SelfCheck {
+        /// A case, or a requirement whose cases are to be judged; may be given several times.
+        #[arg(long)]
+        only: Vec<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -196,6 +203,8 @@ enum Trouble {
     World(#[from] WorldError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error("a line of the suite's is not one of an adapter")]
+    AdapterLine,
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
     #[error("Ctrl-C can't be heard: {0}")]
@@ -221,11 +230,14 @@ impl Trouble {
             | Self::UnknownFinding { .. }
             | Self::Seed(_)
             | Self::Home(_)
+            | Self::AdapterLine
             | Self::File { .. }
             | Self::Earlier(_)
             | Self::Declaration(_)
             | Self::Bench(BenchError::Declaration(_)) => Exit::Usage,
-            Self::Listen(_) | Self::Bench(BenchError::Listen(_)) => Exit::Environment,
+            Self::Listen(_) | Self::Bench(BenchError::Listen(_) | BenchError::Adapter(_)) => {
+                Exit::Environment
+            }
             Self::Register(_)
             | Self::World(_)
             | Self::Evidence(_)
@@ -296,15 +308,16 @@ fn answer(command: Command) -> Result<Said, Trouble> {
         }
         Command::Explain { id } => Ok(catalogue::explain(&id)?.into()),
         Command::Replay { id, folder, results } => replay::replay(&folder, results.as_deref(), &id),
-        Command::Peer { folder, authority, home, listen, fault } => Ok(peer::peer(&PeerWish {
+        Command::Peer { folder, authority, home, listen, fault, adapter } => Ok(peer::peer(&PeerWish {
             folder: &folder,
             authority: authority.as_deref(),
             home: home.as_deref(),
             listen,
             fault: fault.as_deref(),
+            adapter,
         })?
         .into()),
         Command::Verify { evidence, key, json } => judge::verify(&evidence, key.as_deref(), json),
-        Command::SelfCheck { json, power } => judge::self_check(json, power),
+        Command::SelfCheck { only, json, power } => judge::self_check(&only, json, power),
     }
 }

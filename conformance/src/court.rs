@@ -1,5 +1,8 @@
 //! Where a case is heard: requests to the subject, and what can be said of its answers.
 
+mod hands;
+mod issues;
+mod played;
 mod reply;
 mod twins;
 
@@ -8,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::adapter::Adapter;
 use crate::draft::{Draft, Ledger};
 use crate::host::Host;
 use crate::identity::Identity;
@@ -16,13 +20,19 @@ use crate::tape::{Recording, Tape};
 use crate::wire::{Connection, Request, Response, Target, WireError};
 use crate::world::{Authority, Kind, Subject, World};
 
-pub(crate) use self::reply::{PROBLEMS, problem_of, refused, same_receipt};
+pub(crate) use self::hands::{header_digest, wishes};
+pub(crate) use self::issues::Issues;
+pub(crate) use self::played::{Played, Put, Reply, Told, refusal};
+pub(crate) use self::reply::{PROBLEMS, problem_of, refused, same_receipt, same_signed};
 
 /// Times that a request is sent again to a server that says it can't answer now.
 const PATIENCE_TRIES: u32 = 4;
 
 /// Longest `Retry-After` that is waited for, in seconds.
 const RETRY_AFTER_SECONDS_MAX: u64 = 10;
+
+/// Authorities that are asked for until one shares no ledger with the subject.
+const STRANGERS_TRIED_MAX: usize = 500;
 
 /// Most pages of a ledger that are read.
 const PAGES_MAX: usize = 100;
@@ -88,6 +98,10 @@ pub(crate) struct Bench {
     pub(crate) world: Arc<World>,
     pub(crate) host: Arc<Host>,
     pub(crate) waits: Waits,
+    /// What makes the subject act, where the vendor has written it.
+    pub(crate) adapter: Option<Adapter>,
+    /// The directory, which some cases take on.
+    pub(crate) issues: Issues,
     taken: [AtomicUsize; Kind::ALL.len()],
     order: Vec<usize>,
 }
@@ -96,11 +110,16 @@ impl Bench {
     /// A bench that gives its authorities out in that order.
     pub(crate) fn new(
         subject: Subject,
-        (world, host): (Arc<World>, Arc<Host>),
+        (world, host, issues): (Arc<World>, Arc<Host>, Issues),
         waits: Waits,
         order: Vec<usize>,
     ) -> Self {
-        Self { subject, world, host, waits, taken: Default::default(), order }
+        Self { subject, world, host, waits, adapter: None, issues, taken: Default::default(), order }
+    }
+
+    /// The bench with an adapter.
+    pub(crate) fn with_adapter(self, adapter: Adapter) -> Self {
+        Self { adapter: Some(adapter), ..self }
     }
 
     /// The next authority of that kind that no case of this run has used, as long as there is one.
@@ -183,6 +202,31 @@ impl<'a> Court<'a> {
             request.with("CME-Incarnation", "1")
         };
         self.ask_as(&peer.code, &peer.client, &request)
+    }
+
+    /// A put of an entry that is sent once, whatever the subject answers.
+    pub(crate) fn put_once(&mut self, peer: &Authority, entry: &Json) -> Found<Response> {
+        let transfer = entry.text_at("/header/transfer").unwrap_or_default();
+        let target = self.bench.subject.target(&format!("/v1/transfers/{transfer}/entries/0"));
+        let request = Request::put(target, entry.plain().into_bytes()).with("CME-Incarnation", "1");
+        self.exchange(&peer.code, &peer.client, &request)
+    }
+
+    /// A request that is sent once, whatever the subject answers.
+    pub(crate) fn once(&mut self, peer: &Authority, request: &Request) -> Found<Response> {
+        self.exchange(&peer.code, &peer.client, request)
+    }
+
+    /// An authority that shares no ledger with the subject.
+    pub(crate) fn stranger(&mut self) -> Found<Arc<Authority>> {
+        for _ in 0..STRANGERS_TRIED_MAX {
+            let peer = self.peer()?;
+            let heads = self.read(&peer, "/v1/heads")?;
+            if heads.member("heads").map(Json::items).unwrap_or_default().is_empty() {
+                return Ok(peer);
+            }
+        }
+        Err(Miss::Unexercised("every authority that was tried shares a ledger with the subject".into()))
     }
 
     /// A request with any certificate, on a connection that is kept under that name.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::court::{Bench, Waits};
+use crate::adapter::{Adapter, AdapterError, Program};
+use crate::court::{Bench, Issues, Waits};
 use crate::encoding::{base64url, from_base64url};
 use crate::evidence::Declared;
 use crate::host::Host;
@@ -42,17 +43,34 @@ pub(crate) struct Declaration {
     pub(crate) act_seconds: u64,
     /// Each profile, had or not.
     pub(crate) profiles: Profiles,
+    /// What makes the subject act; without it the cases that need it are not exercised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) adapter: Option<AdapterCommand>,
     #[serde(skip)]
     folder: PathBuf,
 }
 
+/// How the adapter is started.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdapterCommand {
+    /// The program and its arguments; it is started in the folder of this file.
+    pub(crate) command: Vec<String>,
+    /// Seconds within which it answers a line.
+    pub(crate) seconds: u64,
+}
+
 /// The profiles of section 0.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each profile is declared by itself")]
 pub(crate) struct Profiles {
     pub(crate) core: bool,
     pub(crate) recovery: bool,
     pub(crate) records: bool,
+    pub(crate) queries: bool,
+    pub(crate) standing_queries: bool,
+    pub(crate) notices: bool,
 }
 
 impl Profiles {
@@ -62,6 +80,9 @@ impl Profiles {
             "core" => self.core,
             "recovery" => self.recovery,
             "records" => self.records,
+            "queries" => self.queries,
+            "standing-queries" => self.standing_queries,
+            "notices" => self.notices,
             _ => false,
         }
     }
@@ -121,7 +142,15 @@ pub(crate) fn init(
         listen,
         response_seconds: 10,
         act_seconds: 30,
-        profiles: Profiles { core: true, recovery: has("recovery"), records: has("records") },
+        profiles: Profiles {
+            core: true,
+            recovery: has("recovery"),
+            records: has("records"),
+            queries: has("queries"),
+            standing_queries: has("standing-queries"),
+            notices: has("notices"),
+        },
+        adapter: None,
         folder: PathBuf::new(),
     };
     let text = toml::to_string(&declaration)?;
@@ -223,7 +252,21 @@ impl Declaration {
             act,
             quiet: act.min(Duration::from_secs(5)),
         };
-        Ok(Bench::new(self.subject()?, (world, host), waits, order))
+        let issues = Issues::new(self.directory()?, Some(self.folder.join(DIRECTORY)));
+        let bench = Bench::new(self.subject()?, (world, host, issues), waits, order);
+        Ok(match self.adapter()? {
+            Some(adapter) => bench.with_adapter(adapter),
+            None => bench,
+        })
+    }
+
+    /// The adapter, started and greeted.
+    fn adapter(&self) -> Result<Option<Adapter>, BenchError> {
+        let Some(AdapterCommand { command, seconds }) = &self.adapter else { return Ok(None) };
+        let program = Program::start(command, &self.folder, Duration::from_secs(*seconds))?;
+        let (record, root) = (self.subject()?.record, self.world()?.root.public());
+        let hello = vec![("subject", record), ("directory", self.directory()?), ("root", root.into())];
+        Ok(Some(Adapter::greet(Box::new(program), hello)?))
     }
 }
 
@@ -234,4 +277,6 @@ pub(crate) enum BenchError {
     Declaration(#[from] DeclarationError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
 }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::adapter::Adapter;
 use crate::court::{Bench, Court, Miss};
 use crate::declaration::Profiles;
 use crate::encoding::digest;
@@ -78,6 +79,9 @@ pub(crate) fn look(bench: &Bench, profiles: Profiles, directory: &Json) -> Vec<L
         apart.map_or("it tells no time in its reconciliation".into(), |seconds| format!("{seconds} s apart"));
     let near = apart.is_some_and(|seconds| seconds.abs() <= CLOCKS_APART_SECONDS_MAX);
     note("its clock and this one agree within a minute", if near { Ok(seen) } else { Err(seen) });
+    let adapter = bench.adapter.as_ref().map(Adapter::told);
+    let without = "there is none: what needs one is not exercised";
+    note("an adapter makes it act", Ok(adapter.unwrap_or_else(|| without.to_owned())));
     looks
 }
 

@@ -1,6 +1,7 @@
 //! Entries that the suite writes: right by default, and open to any change before or after they are sealed.
 
 pub(crate) mod bodies;
+pub(crate) mod statements;
 
 use crate::encoding::digest;
 use crate::instant::{now, written};

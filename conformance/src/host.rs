@@ -120,7 +120,9 @@ fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
 /// A request with its answer, as a record of them.
 pub(crate) fn recorded(code: &str, incoming: &Incoming, answer: &Answer, begun: Instant) -> Exchange {
     let (response, error) = match answer {
-        Answer::Bytes(bytes) | Answer::Last(bytes) => (Some(Message::of(bytes)), None),
+        Answer::Bytes(bytes) | Answer::Last(bytes) | Answer::Later(_, bytes) => {
+            (Some(Message::of(bytes)), None)
+        }
         Answer::Close => (None, Some("the suite ended the connection")),
         Answer::Hang => (None, Some("the suite answers nothing")),
         Answer::Drip => (None, Some("the suite answers a byte at a time, for ever")),

@@ -20,8 +20,12 @@ pub(crate) fn written(at: Timestamp) -> String {
 
 /// The London date that many days from today.
 pub(crate) fn date(days: i64) -> String {
-    let zone = jiff::tz::TimeZone::get("Europe/London").unwrap_or(jiff::tz::TimeZone::UTC);
-    in_seconds(days * 86_400).to_zoned(zone).date().to_string()
+    in_seconds(days * 86_400).to_zoned(london()).date().to_string()
+}
+
+/// The time zone of working days, by its rule of today: what the machine knows of time zones is not asked.
+pub(crate) fn london() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").unwrap_or(jiff::tz::TimeZone::UTC)
 }
 
 /// Reads a time of the written form: `YYYY-MM-DDTHH:MM:SS[.f]Z`, no other.
@@ -51,6 +55,13 @@ pub(crate) fn read_date(text: &str) -> Option<jiff::civil::Date> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn london_keeps_summer_time() {
+        let at = |text: &str| read(text).unwrap().to_zoned(london()).datetime().to_string();
+        assert_eq!(at("2026-07-10T23:30:00Z"), "2026-07-11T00:30:00");
+        assert_eq!(at("2026-12-23T23:30:00Z"), "2026-12-23T23:30:00");
+    }
 
     #[test]
     fn reads_the_written_form_alone() {

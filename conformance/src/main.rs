@@ -3,6 +3,7 @@
 //! It judges by the published artefacts alone: the text, the register of requirements, the `OpenAPI`
 //! document and the vectors, all compiled in. It shares no code with any implementation.
 
+mod adapter;
 mod cases;
 mod command;
 mod court;
@@ -25,6 +26,7 @@ mod results;
 mod run;
 mod self_check;
 mod shuffle;
+mod stages;
 mod tape;
 #[cfg(test)]
 mod vectors;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::digest_of_bytes;
+use crate::json::Json;
 
 const REGISTER: &str = include_str!("../../spec/requirements.toml");
 
@@ -35,6 +36,115 @@ const SECTIONS: &[(&str, &str)] = sections![
     "16-standing-queries",
     "17-notices",
 ];
+
+macro_rules! ledgers {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../spec/v1/vectors/ledgers/", $name)))),+]
+    };
+}
+
+/// What a verifier has to make of each export among the vectors.
+const VERDICTS: &str = include_str!("../../spec/v1/vectors/ledgers/index.json");
+
+/// The exports, and the issues of the directory to judge their keys by.
+const LEDGERS: &[(&str, &str)] = ledgers![
+    "accepted-after-contest.json",
+    "accepted.json",
+    "acknowledged.json",
+    "bad/body-altered.json",
+    "bad/counter-receipt-altered.json",
+    "bad/empty.json",
+    "bad/entry-missing.json",
+    "bad/entry-twice.json",
+    "bad/erased-open.json",
+    "bad/erased-reopened.json",
+    "bad/fork-unproven.json",
+    "bad/format.json",
+    "bad/head-altered.json",
+    "bad/head-elsewhere.json",
+    "bad/head-forged.json",
+    "bad/head-of-another-ledger.json",
+    "bad/head-stage.json",
+    "bad/header-altered.json",
+    "bad/incarnation-back.json",
+    "bad/last-body-altered.json",
+    "bad/offer-header-altered.json",
+    "bad/offer-missing.json",
+    "bad/other-history.json",
+    "bad/other-ledger.json",
+    "bad/receipt-altered.json",
+    "bad/receipt-missing.json",
+    "bad/receipt-signature-altered.json",
+    "bad/reordered.json",
+    "bad/retired-key.json",
+    "bad/signature-altered.json",
+    "bad/truncated-consistently.json",
+    "bad/truncated.json",
+    "bad/wrong-key.json",
+    "contested-acknowledged.json",
+    "contested.json",
+    "declined.json",
+    "directory-330-revoked-early.json",
+    "directory-330-revoked-late.json",
+    "directory-373-retired.json",
+    "directory-stranger.json",
+    "directory.json",
+    "disputed-accept.json",
+    "disputed-both.json",
+    "disputed-outcome.json",
+    "erased-one.json",
+    "erased-retracted.json",
+    "erased.json",
+    "forked-accepted-here.json",
+    "forked-accepted.json",
+    "forked-open.json",
+    "offered.json",
+    "redirected.json",
+    "settled-corrected.json",
+    "settled-retracted.json",
+    "settled.json",
+    "unvouched-accept.json",
+    "upheld.json",
+    "vouched-accept.json",
+    "withdrawn.json",
+];
+
+/// An export among the vectors, with what a verifier has to make of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Export {
+    /// Its row of the index.
+    pub(crate) expected: Json,
+    pub(crate) document: Json,
+    pub(crate) directory: Json,
+}
+
+impl Export {
+    pub(crate) fn name(&self) -> &str {
+        self.expected.text_at("/name").unwrap_or_default()
+    }
+
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.expected.text_at("/verdict") == Some("accept")
+    }
+}
+
+/// Every export among the vectors.
+pub(crate) fn exports() -> Result<Vec<Export>, String> {
+    let index = Json::read(VERDICTS.as_bytes()).map_err(|error| error.to_string())?;
+    let file = |row: &Json, member: &str| {
+        let name = row.text_at(member).unwrap_or_default().to_owned();
+        let held = LEDGERS.iter().find(|(held, _)| *held == name);
+        let (_, text) = held.ok_or_else(|| format!("{name} is not compiled in"))?;
+        Json::read(text.as_bytes()).map_err(|error| format!("{name}: {error}"))
+    };
+    let rows = index.member("cases").map(Json::items).unwrap_or_default();
+    rows.iter()
+        .map(|row| {
+            let (document, directory) = (file(row, "/file")?, file(row, "/directory")?);
+            Ok(Export { expected: row.clone(), document, directory })
+        })
+        .collect()
+}
 
 /// A row of the register.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -1,24 +1,36 @@
-//! A small server of the receiving role, written from the text, that can break it in known ways.
+//! A small server of both roles, written from the text, that can break it in known ways.
 //!
 //! It stands in for the subject when the judge is judged: a case that doesn't fail on the fault it was written
 //! for proves nothing. It keeps everything in memory and answers on loopback alone.
 
+mod asking;
 mod body;
 mod body_forms;
 mod check;
+mod deadlines;
+mod delivered;
 mod fault;
 mod form;
+mod issues;
 mod ledger;
+mod notices;
+mod office;
+mod outbox;
 mod pull;
+mod queries;
 mod reads;
+mod statements;
 mod variation;
+mod verifier;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 pub(crate) use self::fault::Fault;
 pub(crate) use self::variation::Variation;
+use crate::adapter::Line;
 use crate::draft::uuid;
 use crate::identity::{Identity, IdentityError, pin_of};
 use crate::instant;
@@ -26,7 +38,11 @@ use crate::json::Json;
 use crate::jws::SigningKey;
 use crate::wire::{Answer, ClientCertificate, Incoming, ListenError, Listener, Request, TlsStyle};
 
-use self::ledger::Held;
+use self::asking::Asked;
+use self::ledger::{Held, Key};
+use self::notices::Notice;
+use self::outbox::Letter;
+use self::queries::{Child, Query};
 
 /// Longest content that it takes, and says that it takes.
 const ENTRY_BYTES_MAX: usize = 65_536;
@@ -36,6 +52,9 @@ const PAGE_ITEMS_MAX: usize = 3;
 
 /// The peer's incarnation.
 const INCARNATION: i64 = 4;
+
+/// What it can do.
+pub(crate) const PROFILES: [&str; 5] = ["core", "recovery", "queries", "standing-queries", "notices"];
 
 /// A refusal: the problem's name and further members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +81,8 @@ type Outcome = Result<(u16, Json), Refusal>;
 pub(crate) struct Role {
     pub(crate) code: String,
     pub(crate) key: SigningKey,
+    /// A key of its own that was retired long ago.
+    pub(crate) retired: SigningKey,
     /// What it shows to callers.
     pub(crate) server: Identity,
     /// What it calls with.
@@ -71,30 +92,53 @@ pub(crate) struct Role {
 /// The peer.
 pub(super) struct Peer {
     role: Arc<Role>,
-    /// The directory, as the subject of a run would load it.
-    directory: Arc<Json>,
+    /// The issue of the directory that it began with.
+    first_issue: Arc<Json>,
+    /// The issue that it holds.
+    directory: Mutex<Arc<Json>>,
     fault: Option<Fault>,
     variation: Option<Variation>,
     state: Mutex<State>,
+    /// Wakes who sends.
+    woken: Condvar,
+    /// Whether the process is not running; its state, which stands for a disk, stays.
+    down: AtomicBool,
+    /// How often the process was started.
+    generation: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
-    ledgers: BTreeMap<(String, String), Held>,
+    ledgers: BTreeMap<Key, Held>,
+    /// What is to be sent.
+    letters: Vec<Letter>,
+    /// Notices by who told them; those of its own by `to` and who was told.
+    notices: BTreeMap<Key, Notice>,
+    /// Queries by who put them.
+    queries: BTreeMap<Key, Query>,
+    /// Queries of its own by who was asked.
+    asked: BTreeMap<Key, Asked>,
+    register: Vec<Child>,
     /// The highest incarnation of each caller.
     incarnations: BTreeMap<String, i64>,
     /// The ledgers in the order in which they changed.
-    changes: Vec<(String, String)>,
+    changes: Vec<Key>,
     cursors: Vec<(String, String)>,
 }
 
 /// A running peer; ends with this value.
 pub(crate) struct Reference {
     pub(crate) address: SocketAddr,
+    peer: Arc<Peer>,
     _listener: Listener,
 }
 
 impl Reference {
+    /// Its own adapter.
+    pub(crate) fn officer(&self) -> Box<dyn Line> {
+        Box::new(office::Officer(self.peer.clone()))
+    }
+
     /// Starts the peer on a free port of loopback.
     pub(crate) fn start(
         role: Arc<Role>,
@@ -122,13 +166,25 @@ impl Reference {
             resuming: fault == Some(Fault::ResumesSessions),
         };
         let server = role.server.clone();
-        let peer = Arc::new(Peer { role, directory, fault, variation, state: Mutex::default() });
+        let peer = Arc::new(Peer {
+            role,
+            first_issue: directory.clone(),
+            directory: Mutex::new(directory),
+            fault,
+            variation,
+            state: Mutex::default(),
+            woken: Condvar::new(),
+            down: AtomicBool::new(false),
+            generation: AtomicUsize::new(0),
+        });
+        let (answering, sending) = (peer.clone(), Arc::downgrade(&peer));
         let listener = Listener::start(socket, &server, style, move |incoming| {
-            let answer = peer.answer(incoming);
+            let answer = answering.answer(incoming);
             told(incoming, &answer);
             answer
         })?;
-        Ok(Self { address: listener.address, _listener: listener })
+        std::thread::spawn(move || outbox::work(&sending));
+        Ok(Self { address: listener.address, peer, _listener: listener })
     }
 }
 
@@ -141,16 +197,31 @@ impl Peer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Which life of the process this is.
+    fn generation(&self) -> usize {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The key that it signs with.
+    fn signing(&self) -> &SigningKey {
+        if self.is(Fault::SignsWithARetiredKey) { &self.role.retired } else { &self.role.key }
+    }
+
     fn answer(self: &Arc<Self>, incoming: &Incoming) -> Answer {
-        let outcome = self.operation(incoming);
+        let alive = || !self.down.load(Ordering::SeqCst);
+        let outcome = if alive() { self.operation(incoming) } else { return Answer::Close };
+        if !alive() {
+            return Answer::Close;
+        }
         let refused = outcome.is_err();
+        let waits = outcome.as_ref().is_err_and(|refusal| refusal.name == "quota-exceeded");
         let (status, media_type, document) = match outcome {
             Ok((status, document)) => (status, "application/json", document),
             Err(refusal) => self.problem(&refusal),
         };
         let forgets = (self.is(Fault::LetsRefusalsBeStored) && refused)
             || (self.is(Fault::LetsReceiptsBeStored) && status == 201);
-        variation::answer(self.variation, status, media_type, !forgets, document)
+        variation::answer(self.variation, (status, media_type), (!forgets, waits), document)
     }
 
     fn problem(&self, refusal: &Refusal) -> (u16, &'static str, Json) {
@@ -188,7 +259,11 @@ impl Peer {
         let [hosted, "v1", ref rest @ ..] = steps[..] else { return Err(Refusal::new("route-unknown")) };
         let wanted = match rest[..] {
             ["capabilities" | "heads" | "reconciliation"] | ["transfers", _, "entries"] => "GET",
-            ["transfers", _, "entries", _] => "PUT",
+            ["queries", _] if request.method == "DELETE" => "DELETE",
+            ["transfers", _, "entries", _]
+            | ["notices" | "queries", _]
+            | ["notices", _, "acknowledgement"]
+            | ["queries", _, "answers", _] => "PUT",
             _ => return Err(Refusal::new("route-unknown")),
         };
         if request.method != wanted {
@@ -208,12 +283,19 @@ impl Peer {
             ["reconciliation"] => self.reconciliation(&caller, query),
             ["transfers", transfer, "entries"] => self.entries(&caller, transfer, query),
             ["transfers", transfer, "entries", sequence] => self.put(&caller, (transfer, sequence), request),
+            ["queries", query] if wanted == "DELETE" => self.withdraw_query(&caller, query),
+            ["queries", query] => self.put_query(&caller, query, request),
+            ["queries", query, "answers", number] => self.put_answer(&caller, (query, number), request),
+            ["notices", notice] => self.put_notice(&caller, notice, request),
+            ["notices", notice, "acknowledgement"] => self.put_acknowledgement(&caller, notice, request),
             _ => Err(Refusal::new("route-unknown")),
         }
     }
 
     fn caller(&self, incoming: &Incoming) -> Option<String> {
-        let authorities = self.directory.at("/directory/authorities").map(Json::items).unwrap_or_default();
+        let directory =
+            if self.is(Fault::RemembersCallers) { self.first_issue.clone() } else { self.directory() };
+        let authorities = directory.at("/directory/authorities").map(Json::items).unwrap_or_default();
         let mut pin = incoming.pin.clone();
         if self.is(Fault::BelievesClientCert)
             && let Some(certificate) = incoming.request.field("Client-Cert")
@@ -249,9 +331,33 @@ impl Peer {
     }
 
     /// The authority object of that code.
-    fn authority(&self, code: &str) -> Option<&Json> {
-        let authorities = self.directory.at("/directory/authorities").map(Json::items).unwrap_or_default();
-        authorities.iter().find(|authority| authority.text_at("/code") == Some(code))
+    fn authority(&self, code: &str) -> Option<Json> {
+        let directory = self.directory();
+        let authorities = directory.at("/directory/authorities").map(Json::items).unwrap_or_default();
+        authorities.iter().find(|authority| authority.text_at("/code") == Some(code)).cloned()
+    }
+
+    /// The code of the residuary successor of an authority that ends.
+    fn successor(&self, authority: &Json) -> Option<String> {
+        let successors = authority.member("successors").map(Json::items).unwrap_or_default();
+        let residuary = successors.iter().find(|one| one.member("residuary") == Some(&Json::Bool(true)))?;
+        residuary.text_at("/code").filter(|_| !self.is(Fault::KnowsNoSuccessors)).map(str::to_owned)
+    }
+
+    /// Whether that caller is the residuary successor of that authority.
+    fn follows(&self, caller: &str, code: &str) -> bool {
+        let authority = self.authority(code).filter(|_| code != self.role.code);
+        authority.and_then(|authority| self.successor(&authority)).as_deref() == Some(caller)
+    }
+
+    /// The issue of the directory that is held.
+    fn directory(&self) -> Arc<Json> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The number of that issue.
+    fn issue(&self) -> i64 {
+        self.directory().integer_at("/directory/issue").unwrap_or(1)
     }
 
     /// A value under the peer's signature.
@@ -272,11 +378,15 @@ impl Peer {
 /// The authority object of a reference peer that is reached there.
 pub(crate) fn record(role: &Role, base_url: &str) -> Result<Json, IdentityError> {
     let contact = || Json::object([("name", "Reference team".into())]);
-    let key = Json::object([
-        ("kid", role.key.kid().into()),
-        ("publicKey", role.key.public().into()),
-        ("validFrom", "2026-01-01T00:00:00Z".into()),
-    ]);
+    let key = |key: &SigningKey| {
+        Json::object([
+            ("kid", key.kid().into()),
+            ("publicKey", key.public().into()),
+            ("validFrom", "2026-01-01T00:00:00Z".into()),
+        ])
+    };
+    let mut retired = key(&role.retired);
+    retired.set("/retiredAt", "2026-02-01T00:00:00Z");
     Ok(Json::object([
         ("code", role.code.as_str().into()),
         ("gss", "E08000025".into()),
@@ -287,10 +397,10 @@ pub(crate) fn record(role: &Role, base_url: &str) -> Result<Json, IdentityError>
         ("baseUrl", base_url.into()),
         ("serverPins", vec![role.server.pin()?.into()].into()),
         ("clientPins", vec![role.client.pin()?.into()].into()),
-        ("keys", vec![key].into()),
+        ("keys", vec![key(&role.key), retired].into()),
         ("team", contact()),
         ("escalation", contact()),
-        ("profiles", vec!["core".into(), "recovery".into()].into()),
+        ("profiles", PROFILES.map(Json::from).to_vec().into()),
         ("availability", "available".into()),
     ]))
 }
@@ -309,4 +419,19 @@ fn cursor(state: &mut State, caller: &str) -> String {
 
 fn starts_capital(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+/// Whether the body of a query or notice keeps its tables and rules, and where it does not.
+pub(crate) fn right_statement(body: &Json, header: &Json, query: bool) -> Result<(), String> {
+    body::check_statement(body, header, (query, None)).map_err(|refusal| pointer_of(&refusal))
+}
+
+fn pointer_of(refusal: &Refusal) -> String {
+    let pointer = refusal.members.iter().find(|(name, _)| *name == "pointer");
+    pointer.map_or_else(String::new, |(_, pointer)| pointer.plain())
+}
+
+/// Whether a body keeps the tables and rules of section 4, and where it does not.
+pub(crate) fn right_body(body: &Json, header: &Json) -> Result<(), String> {
+    body::check(body, header, None).map_err(|refusal| pointer_of(&refusal))
 }

@@ -97,25 +97,33 @@ pub(crate) fn run(
 /// The findings in the order of the seed, and whether the subject was lost.
 fn hear_all(bench: &Bench, wish: &Wish<'_>, told: impl Fn(&Finding) + Sync) -> (Vec<Finding>, bool) {
     let order = shuffled(wish.scope.cases(), wish.seed);
+    let (alone, shared): (Vec<_>, Vec<_>) = order.into_iter().partition(|case| case.alone);
     let (next, numbers, lost) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let findings: Mutex<Vec<(usize, Finding)>> = Mutex::default();
+    let hear = |place: usize, case: &Case| {
+        let mut finding = one(bench, wish.profiles, case, &lost);
+        if !matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable) {
+            let number = numbers.fetch_add(1, Ordering::SeqCst) + 1;
+            finding.id = Some(format!("F{number:02}"));
+        }
+        told(&finding);
+        findings.lock().unwrap_or_else(PoisonError::into_inner).push((place, finding));
+    };
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(case) = order.get(place) else { return };
-                    let mut finding = one(bench, wish.profiles, case, &lost);
-                    if !matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable) {
-                        let number = numbers.fetch_add(1, Ordering::SeqCst) + 1;
-                        finding.id = Some(format!("F{number:02}"));
-                    }
-                    told(&finding);
-                    findings.lock().unwrap_or_else(PoisonError::into_inner).push((place, finding));
+                    let Some(case) = shared.get(place) else { return };
+                    hear(place, case);
                 }
             });
         }
     });
+    // What stops the subject, or changes its directory, would disturb the others.
+    for (place, case) in alone.iter().enumerate() {
+        hear(shared.len() + place, case);
+    }
     let mut findings = findings.into_inner().unwrap_or_else(PoisonError::into_inner);
     findings.sort_by_key(|(place, _)| *place);
     (findings.into_iter().map(|(_, finding)| finding).collect(), lost.load(Ordering::SeqCst))

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::adapter::{Adapter, AdapterError};
 use crate::cases::{self, Case};
-use crate::court::{Bench, Waits};
+use crate::court::{Bench, Issues, Waits};
 use crate::host::Host;
 use crate::identity::{Identity, IdentityError};
 use crate::json::Json;
@@ -29,7 +30,7 @@ use crate::world::{RecordError, Subject, World, WorldError};
 const CODE: &str = "330";
 
 /// Ordinary authorities of a bench.
-const ORDINARY: usize = 60;
+const ORDINARY: usize = 240;
 
 /// Benches that work at once: most of their time they wait, for what must not come.
 const AT_ONCE: usize = 8;
@@ -97,6 +98,8 @@ pub(crate) enum SelfCheckError {
     Listen(#[from] ListenError),
     #[error("the reference peer's record: {0}")]
     Record(#[from] RecordError),
+    #[error("the reference peer as its own adapter: {0}")]
+    Adapter(#[from] AdapterError),
     #[error("the requirements compiled in are not of their form: {0}")]
     Register(#[from] toml::de::Error),
 }
@@ -122,9 +125,10 @@ struct Tally {
     complaints: Vec<String>,
 }
 
-/// Judges the judge.
-pub(crate) fn run() -> Result<Score, SelfCheckError> {
+/// Judges the judge, or as much of it as has to do with the requirements and cases named.
+pub(crate) fn run(only: &[String]) -> Result<Score, SelfCheckError> {
     let begun = std::time::Instant::now();
+    let chosen = cases::chosen(only);
     let publication = Publication::compiled_in()?;
     // The long ones first, so that nobody waits for them at the end.
     let mut work = Vec::new();
@@ -133,11 +137,13 @@ pub(crate) fn run() -> Result<Score, SelfCheckError> {
         work.push(Against::Variation(None, part));
         work.extend(Variation::ALL.into_iter().map(|variation| Against::Variation(Some(variation), part)));
     }
-    work.extend(Fault::ALL.iter().copied().map(Against::Fault));
+    let asked = |fault: &Fault| chosen.iter().any(|case| case.checks.contains(&fault.breaks()));
+    let faults: Vec<Fault> = Fault::ALL.iter().copied().filter(asked).collect();
+    work.extend(faults.iter().copied().map(Against::Fault));
     work.reverse();
     let (work, tally) = (Mutex::new(work), Mutex::new(Tally::default()));
     let take = || work.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let booths = (0..AT_ONCE).map(|_| Booth::new()).collect::<Result<Vec<_>, _>>()?;
+    let booths = (0..AT_ONCE).map(|_| Booth::new(chosen.clone())).collect::<Result<Vec<_>, _>>()?;
     std::thread::scope(|scope| {
         let threads: Vec<_> = booths
             .iter()
@@ -154,14 +160,19 @@ pub(crate) fn run() -> Result<Score, SelfCheckError> {
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
     })?;
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(score(&publication, tally, begun.elapsed()))
+    Ok(score(&publication, (&chosen, &faults), tally, begun.elapsed()))
 }
 
-fn score(publication: &Publication, mut tally: Tally, elapsed: Duration) -> Score {
+fn score(
+    publication: &Publication,
+    (chosen, faults): (&[&'static Case], &[Fault]),
+    mut tally: Tally,
+    elapsed: Duration,
+) -> Score {
     let binding = publication.requirements().iter().filter(|row| row.level.starts_with("MUST"));
     let (testable, untestable): (Vec<_>, Vec<_>) = binding.partition(|row| row.testable);
     let must_covered = testable.iter().filter(|row| tally.covered.contains(row.id.as_str())).count();
-    for case in cases::all() {
+    for case in chosen {
         if !tally.kills.contains_key(case.name) {
             tally.complaints.push(format!("{} finds no fault that it cites", case.name));
         }
@@ -171,8 +182,8 @@ fn score(publication: &Publication, mut tally: Tally, elapsed: Duration) -> Scor
     }
     tally.complaints.sort();
     Score {
-        cases: cases::all().len(),
-        faults: Fault::ALL.len(),
+        cases: chosen.len(),
+        faults: faults.len(),
         killed: tally.killed,
         attributed: tally.attributed,
         null_green: tally.null_green,
@@ -180,7 +191,7 @@ fn score(publication: &Publication, mut tally: Tally, elapsed: Duration) -> Scor
         must_total: testable.len() + untestable.len(),
         must_covered,
         must_untestable: untestable.len(),
-        ok: tally.complaints.is_empty() && tally.attributed == Fault::ALL.len(),
+        ok: tally.complaints.is_empty() && tally.attributed == faults.len(),
         complaints: tally.complaints,
         covered: tally.covered,
         milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -189,6 +200,7 @@ fn score(publication: &Publication, mut tally: Tally, elapsed: Duration) -> Scor
 
 /// A network of its own, in which a reference peer is set up anew for each question.
 struct Booth {
+    chosen: Vec<&'static Case>,
     role: Arc<Role>,
     subject: Subject,
     directory: Arc<Json>,
@@ -197,7 +209,7 @@ struct Booth {
 }
 
 impl Booth {
-    fn new() -> Result<Self, SelfCheckError> {
+    fn new(chosen: Vec<&'static Case>) -> Result<Self, SelfCheckError> {
         let loopback = || Listener::bind(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
         let socket = loopback()?;
         let address = socket.local_addr().map_err(ListenError::Socket)?;
@@ -205,6 +217,7 @@ impl Booth {
         let role = Role {
             code: CODE.to_owned(),
             key: SigningKey::generate()?,
+            retired: SigningKey::generate()?,
             server: Identity::generate("reference peer", &["127.0.0.1".to_owned()])?,
             client: Identity::generate("reference peer", &[])?,
         };
@@ -212,14 +225,21 @@ impl Booth {
             Subject::read(record(&role, &format!("https://127.0.0.1:1/{}", role.code))?.plain().as_bytes())?;
         let directory = Arc::new(world.directory(&subject)?);
         let host = Arc::new(Host::start(socket, &world.server)?);
-        Ok(Self { role: Arc::new(role), subject, directory, world: Arc::new(world), host })
+        Ok(Self { chosen, role: Arc::new(role), subject, directory, world: Arc::new(world), host })
     }
 
     fn bench(&self, port: u16, waits: Waits) -> Bench {
         self.host.clear();
         let subject = Subject { port, ..self.subject.clone() };
         let order = shuffled((0..self.world.authorities.len()).collect(), u64::from(port));
-        Bench::new(subject, (self.world.clone(), self.host.clone()), waits, order)
+        let directory = Issues::new(self.directory.as_ref().clone(), None);
+        Bench::new(subject, (self.world.clone(), self.host.clone(), directory), waits, order)
+    }
+
+    /// A bench in front of a reference peer, which is its own adapter.
+    fn bench_before(&self, peer: &Reference, waits: Waits) -> Result<Bench, SelfCheckError> {
+        let adapter = Adapter::greet(peer.officer(), Vec::new())?;
+        Ok(self.bench(peer.address.port(), waits).with_adapter(adapter))
     }
 
     fn hear(&self, against: Against, tally: &Mutex<Tally>) -> Result<(), SelfCheckError> {
@@ -232,8 +252,8 @@ impl Booth {
 
     fn hear_fault(&self, fault: Fault, tally: &Mutex<Tally>) -> Result<(), SelfCheckError> {
         let peer = Reference::start(self.role.clone(), self.directory.clone(), (Some(fault), None))?;
-        let bench = self.bench(peer.address.port(), waits(5_000, 2_000));
-        let citing = cases::all().into_iter().filter(|case| case.checks.contains(&fault.breaks()));
+        let bench = self.bench_before(&peer, waits(5_000, 2_000))?;
+        let citing = self.chosen.iter().filter(|case| case.checks.contains(&fault.breaks()));
         let (mut failed, mut finders) = (Vec::new(), Vec::new());
         for case in citing {
             let finding = hear(&bench, case);
@@ -266,8 +286,8 @@ impl Booth {
         tally: &Mutex<Tally>,
     ) -> Result<(), SelfCheckError> {
         let peer = Reference::start(self.role.clone(), self.directory.clone(), (None, variation))?;
-        let bench = self.bench(peer.address.port(), waits(10_000, 10_000));
-        for case in part_of(cases::all(), part) {
+        let bench = self.bench_before(&peer, waits(10_000, 10_000))?;
+        for case in part_of(&self.chosen, part) {
             let finding = hear(&bench, case);
             if finding.verdict != Verdict::Pass {
                 let grounds = (finding.requirement, finding.expected, finding.actual);
@@ -286,7 +306,7 @@ impl Booth {
     fn hear_null(&self, null: Null, part: usize, tally: &Mutex<Tally>) -> Result<(), SelfCheckError> {
         let listener = null.start(&self.role.server)?;
         let bench = self.bench(listener.address.port(), waits(200, 200));
-        for case in part_of(cases::all(), part) {
+        for case in part_of(&self.chosen, part) {
             if hear(&bench, case).verdict == Verdict::Pass {
                 let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                 tally.null_green += 1;
@@ -298,13 +318,13 @@ impl Booth {
 }
 
 /// The cases of a part.
-fn part_of(cases: Vec<&'static Case>, part: usize) -> impl Iterator<Item = &'static Case> {
-    cases.into_iter().skip(part).step_by(PARTS)
+fn part_of<'a>(cases: &'a [&'static Case], part: usize) -> impl Iterator<Item = &'static Case> + use<'a> {
+    cases.iter().copied().skip(part).step_by(PARTS)
 }
 
 fn waits(response: u64, act: u64) -> Waits {
     let milliseconds = Duration::from_millis;
-    Waits { response: milliseconds(response), act: milliseconds(act), quiet: milliseconds(1_200) }
+    Waits { response: milliseconds(response), act: milliseconds(act), quiet: milliseconds(400) }
 }
 
 #[cfg(test)]
@@ -313,7 +333,8 @@ mod tests {
 
     #[test]
     fn the_parts_are_all_the_cases() {
-        let parts = (0..PARTS).flat_map(|part| part_of(cases::all(), part));
+        let all = cases::all();
+        let parts = (0..PARTS).flat_map(|part| part_of(&all, part));
         let mut names: Vec<&str> = parts.map(|case| case.name).collect();
         let mut all: Vec<&str> = cases::all().into_iter().map(|case| case.name).collect();
         names.sort_unstable();

@@ -145,7 +145,7 @@ impl Hearing {
 
 /// The verdict on one case with its grounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Finding {
     /// What `replay` calls it; nothing for a pass.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +153,8 @@ pub(crate) struct Finding {
     pub(crate) case: String,
     pub(crate) checks: Vec<String>,
     pub(crate) verdict: Verdict,
+    /// How the subject was made to act: by messages of a `peer` alone, or by its `adapter`.
+    pub(crate) made_to_act_by: String,
     /// The requirement that does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) requirement: Option<String>,
@@ -174,6 +176,7 @@ impl Finding {
             case: case.name.to_owned(),
             checks: case.checks.iter().map(|id| (*id).to_owned()).collect(),
             verdict,
+            made_to_act_by: case.made_to_act_by().to_owned(),
             requirement: None,
             expected: None,
             actual: None,
@@ -217,6 +220,11 @@ pub(crate) fn hear_and_hold(bench: &Bench, case: &Case, place: usize) -> Option<
 }
 
 fn hearing(bench: &Bench, case: &Case, tape: Tape) -> Hearing {
+    let able = |need: &&str| bench.adapter.as_ref().is_some_and(|adapter| adapter.can(need));
+    if let Some(need) = case.needs.iter().find(|need| !able(need)) {
+        let told = if bench.adapter.is_some() { "the adapter can't do that" } else { "there is no adapter" };
+        return Hearing::because(Verdict::NotExercised, format!("it needs `{need}`, and {told}"));
+    }
     let begun = std::time::Instant::now();
     let mut court = Court::recorded(bench, tape);
     let heard = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (case.run)(&mut court)));

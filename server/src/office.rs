@@ -8,6 +8,7 @@ mod answering;
 mod asking;
 mod clocks;
 mod confirming;
+mod duplicates;
 mod error;
 mod escalations;
 mod export;
@@ -181,6 +182,9 @@ fn record(
     };
     if let Err(error) = complete(entry, node) {
         return Ok(Err(error));
+    }
+    if let Some(of) = duplicates::unconfirmed(tx, hosted.code, entry)? {
+        return Ok(Err(OfficeError::Unconfirmed(of.transfer)));
     }
     let incarnation = node.incarnation();
     let desk = Desk { party: hosted.code, key: &hosted.signing, directory, incarnation, now };

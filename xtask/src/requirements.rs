@@ -19,6 +19,7 @@ use cme_spec::operation::get_capabilities::PROFILES;
 
 const REGISTER: &str = "spec/requirements.toml";
 const CASES: &str = "conformance/src/cases";
+const WITHOUT_CASE: &str = "conformance/without-case.txt";
 
 /// Checks register, text and citations against each other.
 pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
@@ -49,6 +50,8 @@ pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
     let cases = tree.files(CASES, ".rs")?;
     let checked: Vec<Citation> = cases.iter().flat_map(|file| citation::read(file, "checks:")).collect();
     report.faults.extend(unknown(&register, &checked, "checks"));
+    let excused = tree.read(WITHOUT_CASE)?.unwrap_or_default();
+    report.faults.extend(uncovered(&register, &checked, &excused));
     report.notes.push(covered(&register, &checked));
     report.notes.push(format!("{} faults", report.faults.len()));
     Ok(report)
@@ -146,8 +149,33 @@ fn left_open(register: &[Requirement], implemented: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// How many of the requirements that a black box can test have a case. One without is no fault yet: the suite
-/// does not play every role.
+/// Requirements that a black box can test and that no case cites, but for those of a list which may only grow
+/// shorter: an id that a case cites, or that needs none, has no place on it.
+fn uncovered(register: &[Requirement], checked: &[Citation], list: &str) -> Vec<String> {
+    let cited = cited(checked);
+    let excused: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let owed: BTreeSet<&str> =
+        register.iter().filter(|row| needs_case(row)).map(|row| row.id.as_str()).collect();
+    let lost = register.iter().filter(|row| {
+        needs_case(row) && !cited.contains(row.id.as_str()) && !excused.contains(&row.id.as_str())
+    });
+    let mut faults: Vec<String> = lost
+        .map(|row| format!("{REGISTER}: {} ({}): no case checks it: {}", row.id, row.level, row.summary))
+        .collect();
+    faults.extend(excused.iter().filter_map(|id| {
+        let why = if cited.contains(id) {
+            "a case checks it"
+        } else if owed.contains(id) {
+            return None;
+        } else {
+            "it is no id that owes a case"
+        };
+        Some(format!("{WITHOUT_CASE}: {id}: {why}: take it off the list"))
+    }));
+    faults
+}
+
+/// How many of the requirements that a black box can test have a case.
 fn covered(register: &[Requirement], checked: &[Citation]) -> String {
     let cited = cited(checked);
     let (with, without): (Vec<_>, Vec<_>) =
@@ -195,6 +223,27 @@ mod tests {
 
     fn citation(id: &str) -> Citation {
         Citation { path: "a.rs".to_owned(), line: 1, id: id.to_owned() }
+    }
+
+    #[test]
+    fn a_requirement_without_a_case_is_a_fault_unless_it_is_listed() {
+        let register = [row("LED-001", "MUST"), row("LED-002", "MUST NOT"), row("LED-003", "SHOULD")];
+        let told = uncovered(&register, &[citation("LED-001")], "");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("LED-002") && told[0].contains("no case checks it"));
+        assert!(uncovered(&register, &[citation("LED-001")], "# why\nLED-002\n").is_empty());
+        let untestable =
+            [Requirement { testable: false, reason: Some("r".into()), ..row("LED-004", "MUST") }];
+        assert!(uncovered(&untestable, &[], "").is_empty());
+    }
+
+    #[test]
+    fn the_list_of_requirements_without_a_case_only_grows_shorter() {
+        let register = [row("LED-001", "MUST"), row("LED-003", "SHOULD")];
+        let cited = uncovered(&register, &[citation("LED-001")], "LED-001\n");
+        assert!(cited.len() == 1 && cited[0].contains("a case checks it"), "{cited:?}");
+        let foreign = uncovered(&register, &[citation("LED-001")], "LED-003\nLED-999\n");
+        assert!(foreign.len() == 2 && foreign.iter().all(|told| told.contains("owes a case")), "{foreign:?}");
     }
 
     #[test]

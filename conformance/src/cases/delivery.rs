@@ -3,6 +3,10 @@
 //! A server that answers `sequence-gap` reads the caller's copy. That makes it act as a client without any
 //! trigger by its vendor.
 
+pub(super) mod catching_up;
+pub(super) mod retrying;
+pub(super) mod sending;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, failed};
 use crate::draft::{Draft, Ledger, bodies, uuid};

@@ -1,5 +1,7 @@
 //! Section 8: the directory.
 
+pub(super) mod issues;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, ensure, problem_of, refused};
 use crate::world::Kind;
@@ -14,7 +16,7 @@ pub(super) const CASES: &[Case] = &[Case {
 
 fn outside_validity(court: &mut Court<'_>) -> Found<()> {
     for kind in [Kind::Ended, Kind::ToCome] {
-        let (live, other) = (court.peer()?, court.bench.authority(kind)?);
+        let (live, other) = (court.peer()?, court.authority(kind)?);
         let entry = court.draft(&other).sealed(&other.key);
         court.offered(&live)?;
         let response = court.put(&other, &entry)?;

@@ -1,6 +1,8 @@
 //! Section 4: entries, their headers and bodies.
 
+pub(super) mod authors;
 mod forms;
+pub(super) mod outcomes;
 
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, problem_of};

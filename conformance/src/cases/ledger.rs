@@ -1,5 +1,7 @@
 //! Section 5: the ledger, its stages and transitions.
 
+pub(super) mod deliveries;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, ensure, same_receipt};
 use crate::draft::{Draft, Ledger, bodies};

@@ -1,5 +1,7 @@
 //! Section 6: receipts and instants.
 
+pub(super) mod durable;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, same_receipt};
 use crate::draft::{Draft, Ledger, bodies, header_of, receipt_by, signed_receipt, uuid, with_receipts};

@@ -1,5 +1,7 @@
 //! Section 11: incarnations, heads and reconciliation.
 
+pub(super) mod forks;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, refused};
 use crate::draft::uuid;
@@ -28,6 +30,7 @@ pub(super) const CASES: &[Case] = &[
         profile: "recovery",
         slow: true,
         run: reads_heads,
+        ..CORE
     },
     Case {
         name: "rcv-lists-every-shared-ledger",

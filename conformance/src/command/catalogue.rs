@@ -162,7 +162,7 @@ mod tests {
         let text = explain("LED-008").unwrap();
         assert!(text.contains("MUST NOT change a ledger's stage"), "{text}");
         assert!(text.contains("led-does-nothing-because-time-passes: A ledger in which"), "{text}");
-        assert!(text.contains("withdraws-after-a-second-of-silence"), "{text}");
+        assert!(text.contains("withdraws-after-a-moment-of-silence"), "{text}");
         assert!(explain("led-does-nothing-because-time-passes").unwrap().contains("LED-008 (MUST NOT)"));
         assert!(matches!(explain("LED-999"), Err(Trouble::UnknownId(_))));
     }

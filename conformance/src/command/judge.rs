@@ -53,11 +53,7 @@ pub(super) struct RunWish<'a> {
 
 /// `run`.
 pub(super) fn run(wish: &RunWish<'_>) -> Result<Said, Trouble> {
-    for name in wish.only {
-        if cases::named(name).is_empty() {
-            return Err(Trouble::UnknownId(name.clone()));
-        }
-    }
+    known(wish.only)?;
     let baseline = wish.baseline.map(Results::read).transpose()?;
     let declaration = Declaration::load(wish.folder)?;
     let key = declaration.evidence_key()?;
@@ -150,6 +146,14 @@ pub(super) fn verify(path: &Path, key: Option<&str>, json: bool) -> Result<Said,
     Ok(Said { text, exit })
 }
 
+/// Holds when each name asks for a case.
+fn known(only: &[String]) -> Result<(), Trouble> {
+    match only.iter().find(|name| cases::named(name).is_empty()) {
+        Some(name) => Err(Trouble::UnknownId(name.clone())),
+        None => Ok(()),
+    }
+}
+
 /// Findings go out as they come, beside the summary that goes to standard output.
 pub(super) fn progress(text: &str) {
     // A report that nobody can read any more is still written to the file.
@@ -157,8 +161,9 @@ pub(super) fn progress(text: &str) {
 }
 
 /// `self-check`.
-pub(super) fn self_check(json: bool, power: bool) -> Result<Said, Trouble> {
-    let score = self_check::run()?;
+pub(super) fn self_check(only: &[String], json: bool, power: bool) -> Result<Said, Trouble> {
+    known(only)?;
+    let score = self_check::run(only)?;
     let exit = if score.ok { Exit::Passed } else { Exit::Failed };
     if power {
         return Ok(Said { text: serde_json::to_string_pretty(&score.power())? + "\n", exit });

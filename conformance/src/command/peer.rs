@@ -1,11 +1,13 @@
 //! `peer`: a reference peer that stands alone, sound or with a fault, for somebody to try a server or the suite on.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Trouble, judge, terminal};
+use crate::adapter::Line;
 use crate::declaration::Declaration;
 use crate::encoding::{base64url, from_base64url};
 use crate::host::recorded;
@@ -30,11 +32,15 @@ pub(super) struct PeerWish<'a> {
     pub(super) home: Option<&'a Path>,
     pub(super) listen: SocketAddr,
     pub(super) fault: Option<&'a str>,
+    pub(super) adapter: bool,
 }
 
 /// Runs until the program is told to end; or makes the peer's folder, and says what comes next.
 pub(super) fn peer(wish: &PeerWish<'_>) -> Result<String, Trouble> {
     let fault = wish.fault.map(named).transpose()?;
+    if let (Some(home), true) = (wish.home, wish.adapter) {
+        return adapt(home, fault);
+    }
     let (role, directory, listen) = match wish.home {
         None => of_suite(wish)?,
         Some(home) if home.join(DIRECTORY).exists() => of_its_own(home)?,
@@ -45,8 +51,8 @@ pub(super) fn peer(wish: &PeerWish<'_>) -> Result<String, Trouble> {
         }
     };
     let code = role.code.clone();
-    let socket = Listener::bind(listen)?;
     let named = code.clone();
+    let socket = Listener::bind(listen)?;
     let peer =
         Reference::on(socket, Arc::new(role), Arc::new(directory), (fault, None), move |asked, said| {
             judge::progress(&terminal::served(&recorded(&named, asked, said, Instant::now())));
@@ -58,6 +64,29 @@ pub(super) fn peer(wish: &PeerWish<'_>) -> Result<String, Trouble> {
     loop {
         std::thread::park();
     }
+}
+
+/// Runs as long as the suite speaks, with the directory that its first line brings.
+fn adapt(home: &Path, fault: Option<Fault>) -> Result<String, Trouble> {
+    let (role, listen) = keys_of(home)?;
+    let mut role = Some(role);
+    let mut running: Option<(Reference, Box<dyn Line>)> = None;
+    for line in std::io::stdin().lines() {
+        let line = Json::read(line?.as_bytes()).map_err(|_| Trouble::AdapterLine)?;
+        if let Some(role) = role.take() {
+            let directory = line.member("directory").cloned().ok_or(Trouble::AdapterLine)?;
+            let socket = Listener::bind(listen)?;
+            let ways = (fault, None);
+            let peer = Reference::on(socket, Arc::new(role), Arc::new(directory), ways, |_, _| {})?;
+            let officer = peer.officer();
+            running = Some((peer, officer));
+        }
+        let Some((_, officer)) = &mut running else { return Err(Trouble::AdapterLine) };
+        let answer = officer.exchange(&line).map_err(|_| Trouble::AdapterLine)?;
+        let mut out = std::io::stdout();
+        out.write_all((answer.plain() + "\n").as_bytes()).and_then(|()| out.flush())?;
+    }
+    Ok(String::new())
 }
 
 fn named(name: &str) -> Result<Fault, Trouble> {
@@ -75,28 +104,39 @@ fn of_suite(wish: &PeerWish<'_>) -> Result<(Role, Json, SocketAddr), Trouble> {
     let authority = authority.ok_or_else(unknown)?;
     let key = SigningKey::from_pkcs8(authority.key.pkcs8()).map_err(WorldError::from)?;
     let (server, client) = (world.server.clone(), authority.client.clone());
-    let role = Role { code: authority.code.clone(), key, server, client };
+    let retired = SigningKey::from_pkcs8(authority.retired.pkcs8()).map_err(WorldError::from)?;
+    let role = Role { code: authority.code.clone(), key, retired, server, client };
     Ok((role, declaration.directory()?, declaration.listen))
 }
 
 /// A peer that stands where a vendor's server would.
 fn of_its_own(home: &Path) -> Result<(Role, Json, SocketAddr), Trouble> {
+    let (role, listen) = keys_of(home)?;
+    Ok((role, read(&home.join(DIRECTORY))?, listen))
+}
+
+/// Whom a peer of that folder plays, and where.
+fn keys_of(home: &Path) -> Result<(Role, SocketAddr), Trouble> {
     let keys = read(&home.join(KEYS))?;
     let identity = |name: &str| {
         let bytes = |part| keys.text_at(&format!("/{name}/{part}")).and_then(from_base64url);
         Some(Identity { certificate: bytes("certificate")?, key: bytes("key")? })
     };
     let parts = || {
-        let key = keys.text_at("/key").and_then(from_base64url)?;
-        let key = SigningKey::from_pkcs8(&key).ok()?;
+        let key = |name: &str| SigningKey::from_pkcs8(&keys.text_at(name).and_then(from_base64url)?).ok();
         let listen = keys.text_at("/listen")?.parse().ok()?;
         Some((
-            Role { code: CODE.to_owned(), key, server: identity("server")?, client: identity("client")? },
+            Role {
+                code: CODE.to_owned(),
+                key: key("/key")?,
+                retired: key("/retired")?,
+                server: identity("server")?,
+                client: identity("client")?,
+            },
             listen,
         ))
     };
-    let (role, listen) = parts().ok_or_else(|| Trouble::Home(home.join(KEYS)))?;
-    Ok((role, read(&home.join(DIRECTORY))?, listen))
+    parts().ok_or_else(|| Trouble::Home(home.join(KEYS)))
 }
 
 fn read(path: &Path) -> Result<Json, Trouble> {
@@ -109,6 +149,7 @@ fn make(home: &Path, listen: SocketAddr) -> Result<(), Trouble> {
     let role = Role {
         code: CODE.to_owned(),
         key: SigningKey::generate().map_err(WorldError::from)?,
+        retired: SigningKey::generate().map_err(WorldError::from)?,
         server: Identity::generate("reference peer", &[listen.ip().to_string()]).map_err(WorldError::from)?,
         client: Identity::generate("reference peer", &[]).map_err(WorldError::from)?,
     };
@@ -121,6 +162,7 @@ fn make(home: &Path, listen: SocketAddr) -> Result<(), Trouble> {
     let keys = Json::object([
         ("listen", listen.to_string().into()),
         ("key", base64url(role.key.pkcs8()).into()),
+        ("retired", base64url(role.retired.pkcs8()).into()),
         ("server", identity(&role.server)),
         ("client", identity(&role.client)),
     ]);

@@ -36,6 +36,12 @@ pub(crate) const PROBLEMS: &[(&str, u16)] = &[
     ("created-at-skew", 422),
     ("incarnation-stale", 409),
     ("ledger-unknown", 404),
+    ("query-not-allowed", 422),
+    ("query-unknown", 404),
+    ("answer-not-allowed", 422),
+    ("answer-gap", 409),
+    ("notice-unknown", 404),
+    ("quota-exceeded", 429),
     ("cursor-expired", 410),
     ("cursor-invalid", 400),
     ("rate-limited", 429),
@@ -76,11 +82,41 @@ pub(crate) fn told(response: &Response) -> String {
 
 /// Whether two signed receipts are one and the same, whatever else stands beside receipt and signature.
 pub(crate) fn same_receipt(a: &Json, b: &Json) -> bool {
-    let signed = |of: &Json| Some((of.member("receipt")?.canonical(), of.text_at("/signature")?.to_owned()));
+    same_signed("receipt", a, b)
+}
+
+/// Whether two signed values are one and the same, whatever else stands beside value and signature.
+pub(crate) fn same_signed(member: &str, a: &Json, b: &Json) -> bool {
+    let signed = |of: &Json| Some((of.member(member)?.canonical(), of.text_at("/signature")?.to_owned()));
     signed(a).is_some() && signed(a) == signed(b)
 }
 
 impl Court<'_> {
+    /// The storage receipt of a response, if it is the subject's for that value (section 6.4), or what is
+    /// wrong.
+    pub(crate) fn stored(
+        &self,
+        response: &Response,
+        (kind, id): (&str, &str),
+        value: &Json,
+        statuses: &[u16],
+    ) -> Result<Json, String> {
+        if !statuses.contains(&response.status) {
+            return Err(told(response));
+        }
+        let signed = Json::read(&response.content).map_err(|error| error.to_string())?;
+        let digest = digest(value);
+        for (path, wanted) in
+            [("/kind", kind), ("/id", id), ("/digest", &digest), ("/by", &self.bench.subject.code)]
+        {
+            let held = signed.text_at(&format!("/stored{path}"));
+            if held != Some(wanted) {
+                return Err(format!("the storage receipt's {path} is {held:?}, not {wanted:?}"));
+            }
+        }
+        self.check_signed(&signed, "stored", "cme-stored", "/receivedAt").map(|()| signed)
+    }
+
     /// The signed receipt of a response, if it is the subject's for that entry (section 6.1), or what is
     /// wrong.
     pub(crate) fn receipted(&self, response: &Response, entry: &Json, status: u16) -> Result<Json, String> {

@@ -55,8 +55,9 @@ fn a_run() -> Results {
 
 fn declared() -> Declared {
     let identity = || crate::identity::Identity::generate("x", &[]).unwrap();
-    let key = SigningKey::generate().unwrap();
-    let role = Role { code: "330".to_owned(), key, server: identity(), client: identity() };
+    let key = || SigningKey::generate().unwrap();
+    let (server, client) = (identity(), identity());
+    let role = Role { code: "330".to_owned(), key: key(), retired: key(), server, client };
     let record = crate::reference::record(&role, "https://127.0.0.1:1/330").unwrap();
     let directory = Json::object([("issue", 1.into()), ("authorities", vec![record.clone()].into())]);
     let directory = Json::object([("directory", directory), ("signature", "x".into())]);

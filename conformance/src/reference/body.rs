@@ -27,6 +27,34 @@ pub(super) fn check(body: &Json, header: &Json, fault: Option<Fault>) -> Result<
     }
 }
 
+/// Holds when the body of a statement has the form of its kind (sections 15.1 and 17.1).
+pub(super) fn check_statement(
+    body: &Json,
+    header: &Json,
+    (query, fault): (bool, Option<Fault>),
+) -> Result<(), Refusal> {
+    let reader = Reader { fault };
+    let wrong = if query {
+        reader.value(body, &forms::QUERY, "").or_else(|| query_rule(body, header, fault))
+    } else {
+        reader.members(body, forms::NOTICE, "").or_else(|| notice_rule(body, header, fault))
+    };
+    let subject = if query { "/subject" } else { "/child" };
+    let wrong = wrong.or_else(|| subject_rule(body, subject));
+    let refused = wrong.map(|wrong| Refusal::new("body-invalid").with("pointer", wrong.pointer));
+    let any = if query { Fault::TakesAnyQueryBody } else { Fault::TakesAnyNoticeBody };
+    match refused.filter(|_| fault != Some(any)) {
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
+    }
+}
+
+/// Whether that is a list of legal bases.
+pub(super) fn are_legal_bases(value: &Json) -> bool {
+    let count = value.items().len();
+    count <= 8 && Reader { fault: None }.value(value, &forms::LEGAL_BASES, "").is_none()
+}
+
 /// A member that is wrong.
 struct Wrong {
     pointer: String,
@@ -69,6 +97,13 @@ impl Reader {
     fn value(&self, value: &Json, form: &Form, pointer: &str) -> Option<Wrong> {
         let inner = match (form, value) {
             (Form::Any, _) => return None,
+            (Form::Closed(members), Json::Object(held)) => {
+                let foreign = |(name, _): &&(String, Json)| members.iter().all(|member| member.name != *name);
+                let wrong = held.iter().find(foreign).filter(|_| !self.is(Fault::TakesFurtherMembers));
+                return wrong
+                    .map(|(name, value)| Wrong::at(&format!("{pointer}/{name}"), Some(value)))
+                    .or_else(|| self.members(value, members, pointer));
+            }
             (Form::Object(members), Json::Object(_)) => return self.members(value, members, pointer),
             (Form::List(of, least), Json::Array(items)) if items.len() >= *least => {
                 let mut places = items.iter().enumerate();
@@ -88,6 +123,19 @@ impl Reader {
             Form::Text => {
                 let length = if self.is(Fault::CountsTextBytes) { text.len() } else { text.chars().count() };
                 length <= 4_000 && (!text.trim().is_empty() || self.is(Fault::TakesEmptyText))
+            }
+            Form::Name => text.chars().count() <= 100 && !text.trim().is_empty(),
+            Form::OfficerId => {
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+                (1..=32).contains(&text.len()) && text.bytes().all(known)
+            }
+            Form::PartialDate => {
+                let rest = match text.len() {
+                    4 => "-01-01",
+                    7 => "-01",
+                    _ => "",
+                };
+                crate::instant::read_date(&format!("{text}{rest}")).is_some()
             }
             Form::Date => crate::instant::read_date(text).is_some(),
             Form::Code(codes) => codes.contains(&text) || self.is(Fault::TakesAnyCode),
@@ -203,4 +251,70 @@ fn later_rule(body: &Json, header: &Json) -> Option<Wrong> {
     let late = |name: &&str| body.integer_at(name).is_some_and(|sequence| sequence >= own);
     let found = ["/inReplyTo", "/corrects"].into_iter().find(|name| late(name));
     found.map(|path| Wrong::at(path, body.at(path)))
+}
+
+fn has(body: &Json, path: &str) -> bool {
+    body.at(path).is_some_and(|value| *value != Json::Null)
+}
+
+/// The rules of section 15.1 beside the table of the subject.
+fn subject_rule(body: &Json, path: &str) -> Option<Wrong> {
+    let at = |name: &str| format!("{path}/{name}");
+    let named = ["dateOfBirth", "upns", "nhsNumber"].iter().any(|name| has(body, &at(name)));
+    let both = has(body, &at("nhsNumber")) && has(body, &at("lastPostcode"));
+    let upns = body.at(&at("upns")).map(Json::items).unwrap_or_default();
+    let twice = upns.iter().enumerate().any(|(index, upn)| upns[..index].contains(upn));
+    let long = ["formerFamilyNames", "alsoKnownAs"]
+        .into_iter()
+        .find(|name| body.at(&at(name)).map_or(0, |list| list.items().len()) > 8);
+    if !named {
+        return Some(Wrong::at(path, None));
+    }
+    if twice || upns.len() > 4 {
+        return Some(Wrong::at(&at("upns"), None));
+    }
+    if both {
+        return Some(Wrong::at(&at("lastPostcode"), None));
+    }
+    long.map(|name| Wrong::at(&at(name), None))
+}
+
+/// The rules of section 17.1, and NTC-005.
+fn notice_rule(body: &Json, header: &Json, fault: Option<Fault>) -> Option<Wrong> {
+    let kind = header.text_at("/kind").unwrap_or_default();
+    let wrong = |path: &str| Some(Wrong::at(path, body.at(path)));
+    let roll = kind != "seen";
+    if has(body, "/school") != roll {
+        return wrong("/school");
+    }
+    let named = ["urn", "laestab", "name"].iter().any(|name| has(body, &format!("/school/{name}")));
+    if roll && !named {
+        return wrong("/school");
+    }
+    let removed = kind == "removed-from-roll";
+    if let Some(path) =
+        ["/deletionGround", "/lastAttended"].into_iter().find(|path| has(body, path) && !removed)
+    {
+        return wrong(path);
+    }
+    if has(body, "/byRole") == roll {
+        return wrong("/byRole");
+    }
+    let standard = body.text_at("/locationSensitivity") == Some("standard");
+    if standard || fault == Some(Fault::TellsOfTheRestricted) {
+        return None;
+    }
+    if !removed {
+        return wrong("/locationSensitivity");
+    }
+    if has(body, "/child/lastPostcode") { wrong("/child/lastPostcode") } else { None }
+}
+
+/// QRY-006.
+fn query_rule(body: &Json, header: &Json, fault: Option<Fault>) -> Option<Wrong> {
+    let second = has(body, "/secondOfficer");
+    let same = second && body.at("/secondOfficer/id") == body.at("/officer/id");
+    let broken = (header.member("broadcast").is_some() != second || same)
+        && fault != Some(Fault::LetsOneOfficerBroadcast);
+    broken.then(|| Wrong::at("/secondOfficer", None))
 }

@@ -4,7 +4,13 @@
 pub(super) enum Form {
     Any,
     Text,
+    /// A text of at most 100 characters.
+    Name,
+    /// The pseudonym of an officer.
+    OfficerId,
     Date,
+    /// As much of a date as is known.
+    PartialDate,
     Code(&'static [&'static str]),
     Salt,
     Uuid,
@@ -23,6 +29,8 @@ pub(super) enum Form {
     /// Of what, and how many at least.
     List(&'static Form, usize),
     Object(&'static [Member]),
+    /// An object that has these members and no other.
+    Closed(&'static [Member]),
 }
 
 /// A member of an object.
@@ -338,6 +346,48 @@ const CORRECT: &[Member] = &[
     needs("corrections", Form::List(&CORRECTION, 1)),
     needs("reason", Form::Text),
 ];
+
+const SUBJECT: Form = Form::Closed(&[
+    needs("familyName", Form::Name),
+    may("givenName", Form::Name),
+    may("middleNames", Form::Name),
+    may("formerFamilyNames", Form::List(&Form::Name, 0)),
+    may("alsoKnownAs", Form::List(&Form::Name, 0)),
+    may("dateOfBirth", Form::PartialDate),
+    needs("sex", SEX),
+    may("upns", Form::List(&Form::Upn, 0)),
+    may("nhsNumber", Form::NhsNumber),
+    may("lastPostcode", Form::Postcode),
+]);
+
+const SCHOOL: Form =
+    Form::Object(&[may("urn", Form::Urn), may("laestab", Form::Laestab), may("name", Form::Text)]);
+
+/// The body of a notice (section 17.1).
+pub(super) const NOTICE: &[Member] = &[
+    needs("salt", Form::Salt),
+    needs("child", SUBJECT),
+    needs("on", Form::Date),
+    may("school", SCHOOL),
+    may("deletionGround", Form::Object(&[needs("regulations", REGULATIONS), needs("letter", LETTER)])),
+    may("lastAttended", Form::Date),
+    may("byRole", Form::Text),
+    needs("locationSensitivity", LOCATION_SENSITIVITY),
+    needs("contact", OFFICER),
+];
+
+const ASKING_OFFICER: Form = Form::Closed(&[needs("id", Form::OfficerId), needs("role", Form::Name)]);
+
+/// The body of a query (section 15.1), with the body's own closedness.
+pub(super) const QUERY: Form = Form::Closed(&[
+    needs("salt", Form::Salt),
+    needs("officer", ASKING_OFFICER),
+    may("secondOfficer", ASKING_OFFICER),
+    needs("subject", SUBJECT),
+]);
+
+/// What a legal basis is.
+pub(super) const LEGAL_BASES: Form = Form::List(&LEGAL, 1);
 
 /// The members of a body of that type.
 pub(super) fn of(kind: &str) -> &'static [Member] {

@@ -33,6 +33,7 @@ impl Peer {
         let entry = self.content(request)?;
         let header = crate::draft::header_of(&entry);
         self.shape(&entry, &header)?;
+        let party = self.party(caller, &header);
         let checks: [&dyn Fn() -> Result<(), Refusal>; 5] = [
             &|| known(&header),
             &|| path_fits(path, &header),
@@ -46,13 +47,20 @@ impl Peer {
             _ => &[0, 1, 2, 3, 4],
         };
         if self.is(Fault::ChecksPlaceFirst) {
-            self.place_alone(caller, &header)?;
+            self.place_alone(&party, &header)?;
         }
         order.iter().try_for_each(|step| checks[*step]())?;
-        self.judge(caller, &entry, &header)
+        self.judge(&party, &entry, &header)
     }
 
-    fn content(&self, request: &Request) -> Result<Json, Refusal> {
+    /// The party for which a caller writes: itself, or the authority that it follows (section 8.4).
+    fn party(&self, caller: &str, header: &Json) -> String {
+        let codes = ["/author", "/recipient"].map(|path| header.text_at(path).unwrap_or_default());
+        let followed = codes.iter().find(|code| self.follows(caller, code));
+        (*followed.unwrap_or(&caller)).to_owned()
+    }
+
+    pub(super) fn content(&self, request: &Request) -> Result<Json, Refusal> {
         let media_type = request.field("Content-Type").unwrap_or_default().to_ascii_lowercase();
         if media_type.split(';').next().map(str::trim) != Some("application/json") {
             return Err(Refusal::new("media-type"));
@@ -191,14 +199,16 @@ impl Peer {
     fn parties(&self, caller: &str, header: &Json) -> Result<(), Refusal> {
         let parties = (header.text_at("/author"), header.text_at("/recipient"));
         let own = Some(self.role.code.as_str());
-        if parties == (Some(caller), own) || parties == (own, Some(caller)) {
+        let caller = self.party(caller, header);
+        let caller = Some(caller.as_str());
+        if parties == (caller, own) || parties == (own, caller) {
             Ok(())
         } else {
             Err(Refusal::new("not-a-party"))
         }
     }
 
-    fn body(&self, entry: &Json, header: &Json) -> Result<(), Refusal> {
+    pub(super) fn body(&self, entry: &Json, header: &Json) -> Result<(), Refusal> {
         let body = entry.member("body").filter(|body| **body != Json::Null);
         let delivered = entry.member("receipts").is_some_and(|receipts| !receipts.items().is_empty());
         let Some(body) = body else {
@@ -226,19 +236,18 @@ impl Peer {
         }
     }
 
-    fn signature(&self, entry: &Json, header: &Json) -> Result<(), Refusal> {
+    pub(super) fn signature(&self, entry: &Json, header: &Json) -> Result<(), Refusal> {
         let signature = entry.text_at("/signature").unwrap_or_default();
         let detached = self.detached(signature).map_err(|_| Refusal::new("signature-invalid"))?;
         let author = header.text_at("/author").unwrap_or_default();
         let key = self.key(author, &detached.kid).ok_or(Refusal::new("key-unknown"))?;
-        let now = instant::now();
-        let time = |member: &str| key.text_at(member).and_then(instant::read);
-        let begun = time("/validFrom").is_some_and(|from| from <= now) || self.is(Fault::TakesKeysToCome);
-        let retired = time("/retiredAt").is_some_and(|at| at <= now) && !self.is(Fault::TakesRetiredKeys);
-        let revoked = time("/revokedAt").is_some_and(|at| at <= now) && !self.is(Fault::TakesRevokedKeys);
-        if !begun || retired || revoked {
-            return Err(Refusal::new("key-not-valid"));
-        }
+        // A delivery is judged at the time of the sequencer's receipt; step 9 looks at revocations again.
+        let sequencer = header.text_at("/recipient").filter(|_| author == self.role.code).unwrap_or(author);
+        let receipts = entry.member("receipts").map(Json::items).unwrap_or_default();
+        let by = |receipt: &&Json| receipt.text_at("/receipt/by") == Some(sequencer);
+        let received = receipts.iter().find(by).filter(|_| self.is_originating(header));
+        let at = received.and_then(|receipt| receipt.text_at("/receipt/receivedAt"));
+        self.lifetime(&key, at.and_then(instant::read).unwrap_or_else(instant::now))?;
         let public = key.text_at("/publicKey").unwrap_or_default();
         let verified = detached.verify(header, public);
         if verified.is_ok() || self.is(Fault::VerifiesNothing) {
@@ -249,6 +258,23 @@ impl Peer {
             Some(lowered) if lowered.verify(header, public).is_ok() => Ok(()),
             _ => Err(Refusal::new("signature-invalid")),
         }
+    }
+
+    /// Holds when the key is in its lifetime at that time (section 3.2).
+    pub(super) fn lifetime(&self, key: &Json, at: jiff::Timestamp) -> Result<(), Refusal> {
+        let time = |member: &str| key.text_at(member).and_then(instant::read);
+        let begun = time("/validFrom").is_some_and(|from| from <= at) || self.is(Fault::TakesKeysToCome);
+        let retired = time("/retiredAt").is_some_and(|end| end <= at) && !self.is(Fault::TakesRetiredKeys);
+        let revoked = time("/revokedAt").is_some_and(|end| end <= at) && !self.is(Fault::TakesRevokedKeys);
+        if begun && !retired && !revoked { Ok(()) } else { Err(Refusal::new("key-not-valid")) }
+    }
+
+    /// Whether this peer offered in the ledger of that header.
+    fn is_originating(&self, header: &Json) -> bool {
+        let other = |path: &str| header.text_at(path).filter(|code| *code != self.role.code);
+        let party = other("/author").or_else(|| other("/recipient")).unwrap_or_default();
+        let state = self.lock();
+        state.ledgers.get(&self.key_of(party, header)).is_some_and(|held| held.originating == self.role.code)
     }
 
     /// A signature of the right form; of a form that a fault takes, put right.
@@ -264,19 +290,19 @@ impl Peer {
     }
 
     /// A key of an authority by its name.
-    pub(super) fn key(&self, code: &str, kid: &str) -> Option<&Json> {
-        let of = |authority: &'_ Json| -> Option<usize> {
+    pub(super) fn key(&self, code: &str, kid: &str) -> Option<Json> {
+        let of = |authority: &Json| {
             let keys = authority.member("keys").map(Json::items).unwrap_or_default();
-            keys.iter().position(|key| key.text_at("/kid") == Some(kid))
+            keys.iter().find(|key| key.text_at("/kid") == Some(kid)).cloned()
         };
         if self.is(Fault::TakesAnybodysKey) {
-            let authorities =
-                self.directory.at("/directory/authorities").map(Json::items).unwrap_or_default();
-            let owner = authorities.iter().find(|authority| of(authority).is_some())?;
-            return owner.member("keys")?.items().get(of(owner)?);
+            let directory = self.directory();
+            let authorities = directory.at("/directory/authorities").map(Json::items).unwrap_or_default();
+            return authorities.iter().find_map(of);
         }
         let authority = self.authority(code)?;
-        authority.member("keys")?.items().get(of(authority)?)
+        // A residuary successor's keys count too (DIR-010).
+        of(&authority).or_else(|| of(&self.authority(&self.successor(&authority)?)?))
     }
 }
 

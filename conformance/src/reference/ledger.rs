@@ -7,22 +7,47 @@ use crate::encoding::digest;
 use crate::instant;
 use crate::json::Json;
 use crate::jws::Detached;
+use crate::stages::{self, RECEIVING};
 use crate::world::CLOCK_SKEW_SECONDS_MAX;
 
 use super::{Fault, INCARNATION, Outcome, Peer, Refusal, State, now};
 
-/// Types that the receiving authority alone writes.
-const RECEIVING: [&str; 7] = ["acknowledge", "accept", "decline", "uphold", "redirect", "outcome", "retract"];
+/// Names a ledger: the other party, and the transfer.
+pub(super) type Key = (String, String);
 
 /// A ledger that is held.
+#[derive(Clone)]
 pub(super) struct Held {
-    /// Entries with the receipt of this peer.
+    pub(super) originating: String,
+    pub(super) receiving: String,
+    /// Entries with the sequencer's receipt first.
     pub(super) entries: Vec<Json>,
+    /// Further branches, each from where it parts.
+    pub(super) forks: Vec<Vec<Json>>,
     pub(super) stage: &'static str,
+    /// Whether the ledger was acknowledged after it was contested.
+    pub(super) acknowledged_anew: bool,
+    /// Newest signed head by the other party.
+    pub(super) peer_head: Json,
     pub(super) begun: Instant,
 }
 
 impl Held {
+    /// A ledger that an offer with that header begins; no entry is in it yet.
+    pub(super) fn begun(header: &Json) -> Self {
+        let party = |path: &str| header.text_at(path).unwrap_or_default().to_owned();
+        Self {
+            originating: party("/author"),
+            receiving: party("/recipient"),
+            entries: Vec::new(),
+            forks: Vec::new(),
+            stage: "offered",
+            acknowledged_anew: false,
+            peer_head: Json::Null,
+            begun: Instant::now(),
+        }
+    }
+
     pub(super) fn header(&self, sequence: usize) -> Json {
         self.entries.get(sequence).map_or(Json::Null, crate::draft::header_of)
     }
@@ -32,7 +57,7 @@ impl Held {
     }
 
     /// The newest sequence and its header's digest.
-    fn head(&self) -> Json {
+    pub(super) fn head(&self) -> Json {
         let sequence = i64::try_from(self.entries.len()).unwrap_or_default() - 1;
         Json::object([("sequence", sequence.into()), ("headerDigest", self.head_digest().into())])
     }
@@ -40,17 +65,30 @@ impl Held {
     pub(super) fn receipt(&self, sequence: usize) -> Json {
         self.entries.get(sequence).and_then(|entry| entry.at("/receipts/0")).cloned().unwrap_or(Json::Null)
     }
+
+    /// The receipt by that party, where it is held.
+    pub(super) fn receipt_by(&self, sequence: usize, code: &str) -> Option<&Json> {
+        let receipts = self.entries.get(sequence)?.member("receipts")?.items();
+        receipts.iter().find(|receipt| receipt.text_at("/receipt/by") == Some(code))
+    }
+
+    /// The party that has accepted, or the one that offered.
+    pub(super) fn responsible(&self) -> &str {
+        let accepted = |entry: &Json| entry.text_at("/header/type") == Some("accept");
+        let branches = self.forks.iter().flatten();
+        if self.entries.iter().chain(branches).any(accepted) { &self.receiving } else { &self.originating }
+    }
 }
 
 impl Peer {
-    fn key_of(&self, caller: &str, header: &Json) -> (String, String) {
+    pub(super) fn key_of(&self, caller: &str, header: &Json) -> Key {
         let transfer = header.text_at("/transfer").unwrap_or_default().to_owned();
         let party = if self.is(Fault::KeysByTransferAlone) { String::new() } else { caller.to_owned() };
         (party, transfer)
     }
 
     /// The ledger that a read names.
-    pub(super) fn ledger_of(&self, caller: &str, transfer: &str) -> (String, String) {
+    pub(super) fn ledger_of(&self, caller: &str, transfer: &str) -> Key {
         self.key_of(caller, &Json::object([("transfer", transfer.into())]))
     }
 
@@ -68,7 +106,10 @@ impl Peer {
         if let Some(repeat) = self.repeated(state, &key, entry, header)? {
             return Ok((200, repeat));
         }
-        let outcome = self.rule(state.ledgers.get(&key), caller, entry, header);
+        if state.ledgers.get(&key).is_some_and(|held| held.originating == self.role.code) {
+            return self.take_delivery(state, &key, entry, header);
+        }
+        let outcome = self.rule((state, &key), caller, entry, header);
         match &outcome {
             Ok(()) => {}
             Err(refusal) => {
@@ -91,7 +132,7 @@ impl Peer {
     fn repeated(
         &self,
         state: &State,
-        key: &(String, String),
+        key: &Key,
         entry: &Json,
         header: &Json,
     ) -> Result<Option<Json>, Refusal> {
@@ -111,7 +152,8 @@ impl Peer {
             if lost {
                 return Err(Refusal::new("receipt-missing"));
             }
-            return Ok(Some(if anew { self.receipt(header, None) } else { held.receipt(at) }));
+            let own = held.receipt_by(at, &self.role.code).cloned();
+            return Ok(Some(own.filter(|_| !anew).unwrap_or_else(|| self.receipt(header, None))));
         }
         let of_id =
             |held: &super::Held| held.entries.iter().position(|entry| entry.text_at("/header/id") == id);
@@ -130,7 +172,14 @@ impl Peer {
     }
 
     /// Steps 8 to 10.
-    fn rule(&self, held: Option<&Held>, caller: &str, entry: &Json, header: &Json) -> Result<(), Refusal> {
+    fn rule(
+        &self,
+        (state, key): (&State, &Key),
+        caller: &str,
+        entry: &Json,
+        header: &Json,
+    ) -> Result<(), Refusal> {
+        let held = state.ledgers.get(key);
         place(self, held, header)?;
         self.receipts(caller, entry, header)?;
         let kind = header.text_at("/type").unwrap_or_default();
@@ -140,7 +189,14 @@ impl Peer {
         self.fixed_members(held, header)?;
         self.stage(held, kind)?;
         self.times(held, header)?;
-        if held.is_none() { self.validity(caller) } else { Ok(()) }
+        if held.is_some() {
+            return Ok(());
+        }
+        self.validity(caller)?;
+        // DIR-008
+        let shares = state.ledgers.keys().any(|(party, _)| party == caller);
+        let strange = !shares && self.is_past_grace();
+        if strange && !self.is(Fault::ForgetsExpiry) { Err(Refusal::new("unavailable")) } else { Ok(()) }
     }
 
     /// Step 9, of an entry that the originating authority sends.
@@ -180,7 +236,7 @@ impl Peer {
     }
 
     /// ENT-004.
-    fn fixed_members(&self, held: Option<&Held>, header: &Json) -> Result<(), Refusal> {
+    pub(super) fn fixed_members(&self, held: Option<&Held>, header: &Json) -> Result<(), Refusal> {
         let links =
             ["precededBy", "supersedes", "successorOf"].iter().filter(|name| header.member(name).is_some());
         let links = links.count();
@@ -197,18 +253,15 @@ impl Peer {
         Ok(())
     }
 
-    /// LED-006, for what the originating authority writes while the receiving one is silent.
-    fn stage(&self, held: Option<&Held>, kind: &str) -> Result<(), Refusal> {
+    /// LED-006.
+    pub(super) fn stage(&self, held: Option<&Held>, kind: &str) -> Result<(), Refusal> {
         let Some(held) = held else {
             let fits = kind == "offer" || self.is(Fault::TakesAnyFirstEntry);
             return if fits { Ok(()) } else { Err(Refusal::new("not-allowed-in-stage")) };
         };
         let stage = self.stage_of(held);
-        let allowed = match kind {
-            "correct" => true,
-            "request-information" | "supply-information" | "withdraw" => stage == "offered",
-            _ => RECEIVING.contains(&kind) && self.is(Fault::LetsAnybodyWrite),
-        };
+        let lets = RECEIVING.contains(&kind) && self.is(Fault::LetsAnybodyWrite);
+        let allowed = lets || stages::next(stage, kind, held.acknowledged_anew).is_some();
         if allowed || self.is(Fault::AllowsAnyStage) {
             Ok(())
         } else {
@@ -218,14 +271,14 @@ impl Peer {
 
     /// The stage, or what a fault makes of it.
     pub(super) fn stage_of(&self, held: &Held) -> &'static str {
-        if self.is(Fault::ActsOnSilence) && held.begun.elapsed().as_millis() > 1_000 {
+        if self.is(Fault::ActsOnSilence) && held.begun.elapsed().as_millis() > 250 {
             return "withdrawn";
         }
         held.stage
     }
 
     /// RCP-010 and RCP-011.
-    fn times(&self, held: Option<&Held>, header: &Json) -> Result<(), Refusal> {
+    pub(super) fn times(&self, held: Option<&Held>, header: &Json) -> Result<(), Refusal> {
         let text = header.text_at("/createdAt").unwrap_or_default();
         let at = instant::read(text).unwrap_or_default();
         if let Some(held) = held {
@@ -248,7 +301,7 @@ impl Peer {
 
     /// DIR-011.
     fn validity(&self, caller: &str) -> Result<(), Refusal> {
-        let authority = self.authority(caller).cloned().unwrap_or(Json::Null);
+        let authority = self.authority(caller).unwrap_or(Json::Null);
         let today = instant::date(0);
         let ended = authority.text_at("/validTo").is_some_and(|last| last < today.as_str());
         let to_come = authority.text_at("/validFrom").is_some_and(|first| first > today.as_str());
@@ -258,13 +311,7 @@ impl Peer {
     }
 
     /// The entry in its ledger, and the receipt for it.
-    pub(super) fn append(
-        &self,
-        state: &mut State,
-        key: &(String, String),
-        entry: &Json,
-        header: &Json,
-    ) -> Json {
+    pub(super) fn append(&self, state: &mut State, key: &Key, entry: &Json, header: &Json) -> Json {
         let before = state.ledgers.get(key).and_then(|held| {
             held.receipt(held.entries.len().saturating_sub(1))
                 .text_at("/receipt/receivedAt")
@@ -280,29 +327,31 @@ impl Peer {
         };
         let stored = crate::draft::with_receipts(entry, vec![receipt.clone()]);
         let kind = header.text_at("/type").unwrap_or_default();
-        let held = state.ledgers.entry(key.clone()).or_insert_with(|| Held {
-            entries: Vec::new(),
-            stage: "offered",
-            begun: Instant::now(),
-        });
+        let held = state.ledgers.entry(key.clone()).or_insert_with(|| Held::begun(header));
         if self.is(Fault::OverwritesHeads)
             && header.integer_at("/sequence") == i64::try_from(count).ok().map(|count| count - 1)
         {
             held.entries.pop();
         }
         held.entries.push(stored);
-        match kind {
-            "withdraw" if !self.is(Fault::NeverWithdraws) => held.stage = "withdrawn",
-            "correct" if self.is(Fault::ReopensByCorrection) => held.stage = "offered",
-            _ => {}
-        }
+        self.advance(held, kind);
         if !(self.is(Fault::ListsOnce) && state.changes.contains(key)) {
             state.changes.push(key.clone());
         }
         receipt
     }
 
-    fn receipt(&self, header: &Json, at: Option<String>) -> Json {
+    /// The stage after an entry that has been taken.
+    pub(super) fn advance(&self, held: &mut Held, kind: &str) {
+        match kind {
+            "withdraw" if self.is(Fault::NeverWithdraws) => {}
+            "correct" if self.is(Fault::ReopensByCorrection) => held.stage = "offered",
+            _ => held.stage = stages::next(held.stage, kind, held.acknowledged_anew).unwrap_or(held.stage),
+        }
+        held.acknowledged_anew |= kind == "acknowledge" && held.stage == "contested";
+    }
+
+    pub(super) fn receipt(&self, header: &Json, at: Option<String>) -> Json {
         let part = |path: &str| header.at(path).cloned().unwrap_or(Json::Null);
         let receipt = Json::object([
             ("transfer", part("/transfer")),
@@ -312,7 +361,7 @@ impl Peer {
             ("receivedAt", at.unwrap_or_else(now).into()),
             ("by", self.role.code.as_str().into()),
             ("incarnation", INCARNATION.into()),
-            ("directoryIssue", 1.into()),
+            ("directoryIssue", self.issue().into()),
         ]);
         self.signed("receipt", receipt)
     }

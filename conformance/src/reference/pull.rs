@@ -6,66 +6,130 @@ use std::time::Duration;
 use crate::json::Json;
 use crate::wire::{Connection, Request, Response, Target, WireError};
 
+use super::ledger::Key;
 use super::{Fault, INCARNATION, Peer};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Most pages of a ledger that are read at once.
+const PAGES_MAX: usize = 100;
+
 impl Peer {
     /// Reads the caller's copy of a ledger, in a thread of its own (DLV-012).
-    pub(super) fn read_ledger_of(self: &Arc<Self>, caller: &str, key: &(String, String)) {
-        let (peer, caller, key) = (self.clone(), caller.to_owned(), key.clone());
-        std::thread::spawn(move || {
-            let held = peer.lock().ledgers.get(&key).map_or(0, |held| held.entries.len());
-            let child = if peer.is(Fault::PutsAuthorsIntoUrls) { "&author=Kanarie" } else { "" };
-            let path = format!("/v1/transfers/{}/entries?from={held}{child}", key.1);
-            // What can't be read now is read after the next gap.
-            let Ok(response) = peer.call(&caller, &path) else { return };
-            let page = Json::read(&response.content).unwrap_or(Json::Null);
-            for entry in page.member("entries").map(Json::items).unwrap_or_default() {
-                let vouched = entry.member("receipts").map(Json::items).unwrap_or_default();
-                let own =
-                    vouched.iter().any(|receipt| receipt.text_at("/receipt/by") == Some(&peer.role.code));
-                let header = crate::draft::header_of(entry);
-                let mut state = peer.lock();
-                let next = state.ledgers.get(&key).map_or(0, |held| held.entries.len());
-                let follows = header.integer_at("/sequence") == i64::try_from(next).ok();
-                // Nothing that the peer receipted can be new to it: it was never restored.
-                if follows && !own && peer.is(Fault::StoresWhatItReads) {
-                    peer.append(&mut state, &key, entry, &header);
+    pub(super) fn read_ledger_of(self: &Arc<Self>, caller: &str, key: &Key) {
+        let (peer, key) = (self.clone(), (caller.to_owned(), key.1.clone()));
+        std::thread::spawn(move || peer.read_ledger(&key));
+    }
+
+    /// Reads what the other party's copy of a ledger has beyond this one, and gives how many entries were kept.
+    /// What can't be read now is read after the next answer that asks for it.
+    pub(super) fn read_ledger(self: &Arc<Self>, key: &Key) -> usize {
+        let mut kept = 0;
+        for _ in 0..PAGES_MAX {
+            let Some(page) = self.page(key) else { return kept };
+            let entries = page.member("entries").map(Json::items).unwrap_or_default();
+            let goes_on = page.member("more") == Some(&Json::Bool(true));
+            if goes_on && self.is(Fault::WantsWholePages) {
+                return kept;
+            }
+            let more: usize = entries.iter().map(|entry| usize::from(self.take_read(key, entry))).sum();
+            let branches = page.member("forks").map(Json::items).unwrap_or_default();
+            for branch in branches {
+                for entry in branch.member("entries").map(Json::items).unwrap_or_default() {
+                    self.take_read(key, entry);
                 }
             }
-        });
+            self.keep_head(key, page.member("head").unwrap_or(&Json::Null));
+            kept += more;
+            if more == 0 || !goes_on {
+                return kept;
+            }
+        }
+        kept
+    }
+
+    fn page(&self, key: &Key) -> Option<Json> {
+        let held = self.lock().ledgers.get(key).map_or(0, |held| held.entries.len());
+        let child = if self.is(Fault::PutsAuthorsIntoUrls) { "&author=Kanarie" } else { "" };
+        let path = format!("/v1/transfers/{}/entries?from={held}{child}", key.1);
+        Json::read(&self.call(&key.0, Request::get, &path).ok()?.content).ok()
+    }
+
+    /// An entry that was read, judged as a delivery from step 5 on.
+    fn take_read(self: &Arc<Self>, key: &Key, entry: &Json) -> bool {
+        let header = crate::draft::header_of(entry);
+        let own_ledger = self.lock().ledgers.get(key).is_some_and(|held| held.originating == self.role.code);
+        if own_ledger {
+            let sound = self.body(entry, &header).and_then(|()| self.signature(entry, &header));
+            if sound.is_err() {
+                return false;
+            }
+            let mut state = self.lock();
+            return self.take_delivery(&mut state, key, entry, &header).is_ok();
+        }
+        let vouched = entry.member("receipts").map(Json::items).unwrap_or_default();
+        let own = vouched.iter().any(|receipt| receipt.text_at("/receipt/by") == Some(&self.role.code));
+        let mut state = self.lock();
+        let next = state.ledgers.get(key).map_or(0, |held| held.entries.len());
+        let follows = header.integer_at("/sequence") == i64::try_from(next).ok();
+        // Nothing that the peer receipted can be new to it: it was never restored.
+        if follows && !own && self.is(Fault::StoresWhatItReads) {
+            self.append(&mut state, key, entry, &header);
+            return true;
+        }
+        false
+    }
+
+    /// RCP-009.
+    fn keep_head(&self, key: &Key, signed: &Json) {
+        if let Some(held) = self.lock().ledgers.get_mut(key).filter(|_| !self.is(Fault::KeepsNoHeads)) {
+            held.peer_head = signed.clone();
+        }
     }
 
     /// Reads the caller's heads from the start (RCV-003).
     pub(super) fn read_heads_of(self: &Arc<Self>, caller: &str) {
         let (peer, caller) = (self.clone(), caller.to_owned());
-        std::thread::spawn(move || peer.call(&caller, "/v1/heads"));
+        std::thread::spawn(move || peer.call(&caller, Request::get, "/v1/heads"));
     }
 
-    fn call(&self, code: &str, path: &str) -> Result<Response, WireError> {
+    /// A request to an authority, at a path below its base URL.
+    pub(super) fn call(
+        &self,
+        code: &str,
+        request: impl FnOnce(String) -> Request,
+        path: &str,
+    ) -> Result<Response, WireError> {
         let authority = self.authority(code).ok_or(WireError::Closed)?;
+        // What is sent to an authority that ends goes to its successor (section 8.4).
+        let successor = self.successor(&authority).and_then(|code| self.authority(&code));
+        let authority = successor.unwrap_or(authority);
         let url = authority.text_at("/baseUrl").unwrap_or_default().to_owned();
         let pins = authority.member("serverPins").map(Json::items).unwrap_or_default();
         let pins = pins.iter().filter_map(|pin| pin.text_at("").map(str::to_owned)).collect();
         let pins = if self.is(Fault::CallsAnyServer) { Vec::new() } else { pins };
-        let response = self.get(&format!("{url}{path}"), pins)?;
+        let response = self.exchange(&format!("{url}{path}"), pins, request)?;
         let elsewhere = response.field("location").filter(|_| (300..400).contains(&response.status));
         match elsewhere.filter(|_| self.is(Fault::FollowsRedirects)) {
-            Some(location) => self.get(location, Vec::new()),
+            Some(location) => self.exchange(location, Vec::new(), Request::get),
             None => Ok(response),
         }
     }
 
-    fn get(&self, url: &str, pins: Vec<String>) -> Result<Response, WireError> {
+    fn exchange(
+        &self,
+        url: &str,
+        pins: Vec<String>,
+        request: impl FnOnce(String) -> Request,
+    ) -> Result<Response, WireError> {
         let rest = url.strip_prefix("https://").unwrap_or_default();
         let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
         let port = port.parse().map_err(|_| WireError::NotHttp("port"))?;
         let target = Target { host: host.to_owned(), port, pins, patience: PATIENCE, tape: None };
         let config = target.config(Some(&self.role.client), false)?;
-        let mut request = Request::get(path);
+        let mut request = request(path.to_owned());
         if !self.is(Fault::TellsNoIncarnation) {
             request = request.with("CME-Incarnation", &INCARNATION.to_string());
         }

@@ -32,11 +32,11 @@ impl Peer {
             ("depthMax", 16.into()),
             ("pageItemsMax", integer(PAGE_ITEMS_MAX)),
         ]);
-        let directory = self.directory.member("directory").cloned().unwrap_or(Json::Null);
+        let directory = self.directory().member("directory").cloned().unwrap_or(Json::Null);
         Ok(Json::object([
             ("authority", self.role.code.as_str().into()),
             ("protocols", vec!["1.0".into()].into()),
-            ("profiles", vec!["core".into(), "recovery".into()].into()),
+            ("profiles", super::PROFILES.map(Json::from).to_vec().into()),
             ("software", Json::object([("name", "reference peer".into()), ("version", "1".into())])),
             ("incarnation", INCARNATION.into()),
             ("directoryIssue", directory.member("issue").cloned().unwrap_or(Json::Null)),
@@ -46,21 +46,20 @@ impl Peer {
     }
 
     /// A signed head of a ledger.
-    pub(super) fn head(&self, caller: &str, held: &Held) -> Json {
+    pub(super) fn head(&self, held: &Held) -> Json {
         let sequence = i64::try_from(held.entries.len()).unwrap_or_default() - 1;
         let offer = held.header(0);
-        let originating = offer.text_at("/author").unwrap_or(caller);
         let head = Json::object([
             ("transfer", offer.member("transfer").cloned().unwrap_or(Json::Null)),
-            ("originating", originating.into()),
-            ("receiving", self.role.code.as_str().into()),
+            ("originating", held.originating.as_str().into()),
+            ("receiving", held.receiving.as_str().into()),
             ("sequence", sequence.into()),
             ("headerDigest", held.head_digest().into()),
             ("stage", self.stage_of(held).into()),
             ("at", now().into()),
             ("by", self.role.code.as_str().into()),
             ("incarnation", INCARNATION.into()),
-            ("directoryIssue", 1.into()),
+            ("directoryIssue", self.issue().into()),
         ]);
         self.signed("head", head)
     }
@@ -69,7 +68,14 @@ impl Peer {
         self.queries(query, &["from", "limit"])?;
         let state = self.lock();
         let key = self.ledger_of(caller, transfer);
-        let held = state.ledgers.get(&key).or_else(|| {
+        let inherited = || {
+            let found = state
+                .ledgers
+                .iter()
+                .find(|((party, held), _)| held == transfer && self.follows(caller, party));
+            found.map(|(_, held)| held)
+        };
+        let held = state.ledgers.get(&key).or_else(inherited).or_else(|| {
             let others = state.ledgers.iter().find(|((_, held), _)| held == transfer)?;
             Some(others.1).filter(|_| self.is(Fault::ShowsStrangers))
         });
@@ -93,10 +99,17 @@ impl Peer {
         let page = Json::object([
             ("entries", given.into()),
             ("more", more.into()),
-            ("head", self.head(caller, held)),
-            ("forks", Json::Array(Vec::new())),
+            ("head", self.head(held)),
+            ("forks", self.forks(held)),
         ]);
         Ok((200, page))
+    }
+
+    /// The further branches of a ledger.
+    pub(super) fn forks(&self, held: &Held) -> Json {
+        let branch = |entries: &Vec<Json>| Json::object([("entries", entries.clone().into())]);
+        let shown = held.forks.iter().filter(|_| !self.is(Fault::HidesForks));
+        shown.map(branch).collect::<Vec<_>>().into()
     }
 
     /// An entry as it is given back.
@@ -135,7 +148,7 @@ impl Peer {
         }
         let open = |held: &&Held| !self.is(Fault::ListsOpenLedgersAlone) || held.stage == "offered";
         let heads = listed.into_iter().rev().filter_map(|key| state.ledgers.get(key)).filter(open);
-        let heads: Vec<Json> = heads.map(|held| self.head(caller, held)).collect();
+        let heads: Vec<Json> = heads.map(|held| self.head(held)).collect();
         let next = cursor(&mut state, caller);
         let page = Json::object([
             ("incarnation", INCARNATION.into()),
@@ -172,7 +185,7 @@ impl Peer {
             ("digest", digest(&Json::object([("heads", shared.into())])).into()),
             ("at", now().into()),
             ("incarnation", INCARNATION.into()),
-            ("directoryIssue", 1.into()),
+            ("directoryIssue", self.issue().into()),
         ]);
         Ok((200, self.signed("reconciliation", reconciliation)))
     }

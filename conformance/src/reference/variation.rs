@@ -53,9 +53,8 @@ const THOUGHT: std::time::Duration = std::time::Duration::from_millis(30);
 /// A response in one of the ways.
 pub(super) fn answer(
     variation: Option<Variation>,
-    status: u16,
-    media_type: &str,
-    no_store: bool,
+    (status, media_type): (u16, &str),
+    (no_store, waits): (bool, bool),
     mut document: Json,
 ) -> Answer {
     use Variation as V;
@@ -79,6 +78,9 @@ pub(super) fn answer(
     let mut fields = vec![("Content-Type".to_owned(), media_type.to_owned())];
     if is(V::MediaTypeParameter) {
         fields[0].1 = format!("{media_type}; charset=utf-8");
+    }
+    if waits {
+        fields.push(("Retry-After".to_owned(), "3600".to_owned()));
     }
     if no_store {
         let value = if is(V::MoreDirectives) { "private, No-Store, max-age=0" } else { "no-store" };

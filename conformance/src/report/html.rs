@@ -287,6 +287,7 @@ fn failure(results: &Results, finding: &Finding, publication: &Publication) -> M
                 @if !finding.hearings.is_empty() {
                     dt { "Again" } dd { code { "cme-conformance replay " (id) } ", which also writes a freshly signed request for " code { "curl" } }
                 }
+                dt { "Acted" } dd { (made_to_act(&finding.made_to_act_by)) }
                 dt { "Checks" } dd { @for id in &finding.checks { a href={ "#req-" (id) } { (id) } " " } }
             }
             @if let Some(hearing) = finding.hearings.first() {
@@ -299,6 +300,11 @@ fn failure(results: &Results, finding: &Finding, publication: &Publication) -> M
 /// What became of the good twin before the question.
 fn twin(finding: &Finding) -> Option<String> {
     finding.hearings.first()?.twin().map(crate::tape::Exchange::outcome)
+}
+
+/// How the subject was made to act.
+fn made_to_act(by: &str) -> &'static str {
+    if by == "adapter" { "because the adapter asked for it" } else { "because a peer sent something" }
 }
 
 /// A clause with the marks of its layout taken off.

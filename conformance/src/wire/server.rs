@@ -51,6 +51,8 @@ pub(crate) enum Answer {
     Bytes(Vec<u8>),
     /// Sends these bytes and ends the connection.
     Last(Vec<u8>),
+    /// Sends these bytes after that time and goes on.
+    Later(Duration, Vec<u8>),
     /// Ends the connection.
     Close,
     /// Sends nothing and keeps the connection until the listener ends.
@@ -138,6 +140,10 @@ fn serve(
         let (bytes, goes_on) = match answer(&Incoming { request, pin }) {
             Answer::Bytes(bytes) => (bytes, true),
             Answer::Last(bytes) => (bytes, false),
+            Answer::Later(time, bytes) => {
+                std::thread::sleep(time);
+                (bytes, true)
+            }
             Answer::Close => return,
             Answer::Hang => return linger(ending, || true),
             Answer::Drip => {

@@ -14,6 +14,9 @@ const DAY: i64 = 24 * HOUR;
 /// Seconds by which an author's clock may be ahead.
 pub(crate) const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 
+/// Profiles that the suite's authorities have.
+const PROFILES: [&str; 4] = ["core", "queries", "standing-queries", "notices"];
+
 impl World {
     /// The first issue of the directory, with the subject and every authority of the suite.
     pub(crate) fn directory(&self, subject: &Subject) -> Result<Json, IdentityError> {
@@ -57,7 +60,7 @@ impl World {
             ("keys", keys(authority)),
             ("team", contact("Conformance team")),
             ("escalation", contact("Conformance escalation")),
-            ("profiles", vec!["core".into()].into()),
+            ("profiles", PROFILES.map(Json::from).to_vec().into()),
             ("availability", "available".into()),
         ]);
         match authority.kind {

@@ -8,11 +8,10 @@ fn evidence_is_verified_by_its_fingerprint_and_refused_when_it_was_changed() {
     let fingerprint =
         stage.told.lines().find_map(|line| line.strip_prefix("evidence will be signed by the key "));
     let fingerprint = fingerprint.unwrap_or_else(|| panic!("{}", stage.told));
-    let peer = stage.peer(None);
+    stage.adapter(None);
     let suite = stage.suite();
     let run = stage.ends(&["run", "--quick", "--folder", &suite]);
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
-    drop(peer);
     let path = stage.path("suite/report/evidence.zip");
     let evidence = path.to_str().unwrap();
     let verified = stage.ends(&["verify", evidence, "--key", fingerprint]);

@@ -127,6 +127,16 @@ impl Stage {
         peer
     }
 
+    /// Lets the suite start the peer, with a fault or sound, as its own adapter.
+    pub(crate) fn adapter(&self, fault: Option<&str>) {
+        let home = self.home().display().to_string();
+        let mut command = vec![SUITE, "peer", "--home", &home, "--adapter"];
+        command.extend(fault.iter().flat_map(|fault| ["--fault", fault]));
+        let path = self.path("suite/conformance.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{text}\n[adapter]\ncommand = {command:?}\nseconds = 30\n")).unwrap();
+    }
+
     /// A run that has heard some cases, and what it says from then on.
     pub(crate) fn run_begun(&self, arguments: &[&str]) -> (Process, Told) {
         let suite = self.suite();

@@ -132,9 +132,8 @@ async fn bring(node: &Node, letter: &Letter, lease: &Lease, entry: &Entry) -> Re
             Err(Failure::later("the peer holds another version of this entry"))
         }
         Err(error) => {
-            let gap = |problem: &&Problem| problem.registered() == Some(ProblemType::SequenceGap);
-            if let Some(problem) = error.problem().filter(gap) {
-                return refill(node, letter, problem.head.flatten().map(|head| head.sequence)).await;
+            if let Some(head) = gap_after(&error) {
+                return refill(node, letter, head).await;
             }
             let (step, forked) = (error.next_step(), is_forked(&error));
             let failure = Failure::from(error);
@@ -148,6 +147,12 @@ async fn bring(node: &Node, letter: &Letter, lease: &Lease, entry: &Entry) -> Re
             }
         }
     }
+}
+
+/// The head after which the peer lacks entries, where it says so; no head when it lacks the ledger.
+fn gap_after(error: &ClientError) -> Option<Option<u64>> {
+    let gap = |problem: &&Problem| problem.registered() == Some(ProblemType::SequenceGap);
+    error.problem().filter(gap).map(|problem| problem.head.flatten().map(|head| head.sequence))
 }
 
 fn is_forked(error: &ClientError) -> bool {
@@ -218,6 +223,10 @@ async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
                 .await
         }
         Err(error) => {
+            // The sequencer may have been set back: then it lacks what it once receipted.
+            if let Some(head) = gap_after(&error) {
+                return refill(node, letter, head).await;
+            }
             // The sequencer may be ahead: what it holds decides whether the decision can still be made.
             let (step, forked) = (error.next_step(), is_forked(&error));
             let failure = Failure::from(error);

@@ -38,6 +38,12 @@ pub enum OfficeError {
     /// The body lacks something.
     #[error("the input: {0}; `office example {1}` shows what is needed")]
     Body(ShapeError, EntryType),
+    /// Somebody else is responsible in the ledger that a duplicate names, and has to confirm it.
+    #[error(
+        "this authority is not responsible at that entry of transfer {0}: a duplicate of it needs `confirmation`, the \
+         signed head by the authority that is"
+    )]
+    Unconfirmed(TransferId),
     /// The rules don't allow it.
     #[error("{0}")]
     Refused(#[from] Refusal),

@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Adapter of the conformance suite for the reference server.
+
+    python3 cme_server.py --server PATH/cme-server --folder FOLDER
+
+FOLDER is what `cme-server init` wrote. The adapter owns the server's process: it starts it at `hello` and stops
+it at `stop`. Everything an officer or an operator does here is done with the product's own commands.
+
+Needs Python 3.11 and nothing else.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+
+# Longest wait for the server to be ready, and for one command, in seconds.
+READY_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 60
+
+# The server looks for a new issue every 5 seconds; of one that is older it may say nothing.
+LOOK_SECONDS_MAX = 7
+LOOKED = ("a newer directory issue is in use", "the directory could not be refreshed")
+
+# What an officer's decision is called on the command line.
+COMMANDS = {"request-information": "ask", "supply-information": "supply"}
+DEADLINES = {"originating-act": "originating-acts"}
+
+
+class Unsupported(Exception):
+    """The adapter does not know that."""
+
+
+class Refused(Exception):
+    """The product said no."""
+
+
+class Server:
+    """One server with its folder."""
+
+    def __init__(self, program, folder):
+        self.program = os.path.abspath(program)
+        self.folder = pathlib.Path(folder).resolve()
+        self.config = self.folder / "cme-server.toml"
+        self.operations = tomllib.loads(self.config.read_text())["operations"]
+        self.process = None
+
+    def command(self, *arguments, body=None):
+        """Runs a command of the product; its output, or Refused with what it said."""
+        done = subprocess.run(
+            [self.program, "--config", str(self.config), *arguments],
+            input=None if body is None else json.dumps(body),
+            stdin=subprocess.DEVNULL if body is None else None,
+            capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False)
+        if done.returncode != 0:
+            raise Refused((done.stderr or done.stdout).strip())
+        return done.stdout
+
+    def office(self, *arguments, body=None):
+        return json.loads(self.command("office", *arguments, body=body))
+
+    def start(self):
+        if self.process is not None:
+            return
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, "serve", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+        until = time.monotonic() + READY_SECONDS_MAX
+        while not self.is_ready():
+            if self.process.poll() is not None:
+                self.process = None
+                raise RuntimeError("the server ended at its start")
+            if time.monotonic() > until:
+                raise RuntimeError("the server does not become ready")
+            time.sleep(0.02)
+
+    def is_ready(self):
+        try:
+            with urllib.request.urlopen(f"http://{self.operations}/health/ready", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def end(self, how):
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
+
+    # What the suite asks for.
+
+    def take_issue(self, wish):
+        """The operator puts an issue in place; done when the running server has looked at it."""
+        log = self.folder / "log"
+        seen = log.stat().st_size
+        beside = self.folder / "directory.json.new"
+        beside.write_text(json.dumps(wish["directory"], ensure_ascii=False))
+        beside.replace(self.folder / "directory.json")
+        until = time.monotonic() + LOOK_SECONDS_MAX
+        while time.monotonic() < until:
+            with open(log, "rb") as lines:
+                lines.seek(seen)
+                text = lines.read().decode(errors="replace")
+            if any(word in text for word in LOOKED):
+                break
+            time.sleep(0.05)
+        return {}
+
+    def offer(self, wish):
+        arguments = ["offer", "--to", wish["to"]]
+        if wish.get("clockClass") == "urgent":
+            arguments.append("--urgent")
+        for member, option in (("precededBy", "--preceded-by"), ("supersedes", "--supersedes"),
+                               ("successorOf", "--successor-of")):
+            if member in wish:
+                arguments += [option, wish[member]]
+        return {"transfer": self.office(*arguments, body=wish["body"])["transfer"]}
+
+    def decide(self, wish):
+        command = COMMANDS.get(wish["type"], wish["type"])
+        self.office(command, "--transfer", wish["transfer"], body=wish["body"])
+        return {}
+
+    def tell(self, wish):
+        told = self.office("notice", "tell", "--to", wish["to"], "--kind", wish["kind"], body=wish["body"])
+        return {"notice": told["notice"]}
+
+    def acknowledge(self, wish):
+        self.office("notice", "acknowledge", "--id", wish["notice"], "--disposition", wish["disposition"])
+        return {}
+
+    def transfer(self, wish):
+        seen = self.office("show", "--transfer", wish["transfer"])
+        return {
+            "stage": seen["stage"],
+            "responsible": seen["responsible"],
+            "asOf": seen["asOf"],
+            "forked": seen["forked"],
+            "deadlines": [{"deadline": DEADLINES.get(due["clock"], due["clock"]), "dueOn": due["dueOn"],
+                           "ends": due["expiresAt"]} for due in seen["due"]],
+            "notComputable": [DEADLINES.get(clock, clock) for clock in seen.get("notComputable", [])],
+        }
+
+    def refused(self, _):
+        letters = self.office("list")["refused"]
+        return {"refused": [{"transfer": letter["transfer"], "id": letter["id"], "owner": letter["owner"]}
+                            for letter in letters]}
+
+    def export(self, wish):
+        return {"export": json.loads(self.command("ledger", "export", "--transfer", wish["transfer"]))}
+
+    def verdict(self, wish):
+        """Verifies an export by the product's command, which is given files and nothing else."""
+        paths = [self.folder / name for name in ("suite.export.json", "suite.directory.json")]
+        paths[0].write_text(wish["export"])
+        paths[1].write_text(json.dumps(wish["directory"], ensure_ascii=False))
+        done = subprocess.run(
+            [self.program, "ledger", "verify", str(paths[0]), "--directory", str(paths[1]), "--json"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False)
+        try:
+            report = json.loads(done.stdout)
+        except json.JSONDecodeError:
+            return {"findings": [{"what": done.stderr.strip()}]}
+        return {"findings": report["findings"], "proof": report.get("proof")}
+
+    def start_again(self, _):
+        self.start()
+        return {}
+
+    def kill(self, _):
+        self.end(signal.SIGKILL)
+        return {}
+
+    def back_up(self, _):
+        path = self.folder / "suite.backup"
+        path.unlink(missing_ok=True)
+        self.command("backup", str(path))
+        return {}
+
+    def restore(self, _):
+        self.end(signal.SIGTERM)
+        self.command("restore", str(self.folder / "suite.backup"), "--replace")
+        self.start()
+        return {}
+
+
+ABILITIES = {
+    ("seed", "directory"): Server.take_issue,
+    ("trigger", "offer"): Server.offer,
+    ("trigger", "decide"): Server.decide,
+    ("trigger", "tell"): Server.tell,
+    ("trigger", "acknowledge-notice"): Server.acknowledge,
+    ("observe", "transfer"): Server.transfer,
+    ("observe", "refused"): Server.refused,
+    ("observe", "export"): Server.export,
+    ("observe", "verdict"): Server.verdict,
+    ("process", "kill"): Server.kill,
+    ("process", "start"): Server.start_again,
+    ("process", "backup"): Server.back_up,
+    ("process", "restore"): Server.restore,
+}
+
+
+def answer(server, wish):
+    verb = wish["verb"]
+    if verb == "hello":
+        server.start()
+        return {"format": "cme-adapter/1", "name": "cme-server",
+                "can": [" ".join(ability) for ability in ABILITIES]}
+    if verb == "stop":
+        server.end(signal.SIGTERM)
+        return {}
+    ability = ABILITIES.get((verb, wish.get("what")))
+    if ability is None:
+        raise Unsupported(f"{verb} {wish.get('what', '')}".strip())
+    return ability(server, wish)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--server", required=True, help="the program cme-server")
+    arguments.add_argument("--folder", required=True, help="folder that `cme-server init` wrote")
+    chosen = arguments.parse_args()
+    server = Server(chosen.server, chosen.folder)
+    try:
+        for line in sys.stdin:
+            wish = json.loads(line)
+            try:
+                told = {"result": "done", **answer(server, wish)}
+            except Unsupported as what:
+                told = {"result": "unsupported", "reason": str(what)}
+            except Refused as reason:
+                told = {"result": "refused", "reason": str(reason)}
+            except Exception as error:  # pylint: disable=broad-except
+                told = {"result": "failed", "reason": f"{type(error).__name__}: {error}"}
+            print(json.dumps({"id": wish["id"], **told}, ensure_ascii=False), flush=True)
+            if wish["verb"] == "stop":
+                return
+    finally:
+        server.end(signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
