@@ -129,8 +129,15 @@ impl Bench {
         if of_kind.is_empty() {
             return Err(Miss::Suite(format!("peers.json holds no authority of kind {kind:?}")));
         }
-        let place = self.taken[kind.index()].fetch_add(1, Ordering::SeqCst);
-        Ok(self.world.authorities[of_kind[place % of_kind.len()]].clone())
+        // One that a case has ended is no ordinary authority any more.
+        for _ in 0..of_kind.len() {
+            let place = self.taken[kind.index()].fetch_add(1, Ordering::SeqCst);
+            let authority = &self.world.authorities[of_kind[place % of_kind.len()]];
+            if kind != Kind::Ordinary || !self.issues.has_ended(&authority.code) {
+                return Ok(authority.clone());
+            }
+        }
+        Err(Miss::Suite("every authority has ended".into()))
     }
 
     /// What a pin of a client's certificate stands for.

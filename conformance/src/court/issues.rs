@@ -1,5 +1,6 @@
 //! The directory as the run goes on: issues that cases make, one after another.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,13 +17,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The newest issue, and where it is kept for the next run.
 pub(crate) struct Issues {
     newest: Mutex<Json>,
+    /// Codes of the authorities that end, by the newest issue.
+    ended: Mutex<BTreeSet<String>>,
     file: Option<PathBuf>,
 }
 
 impl Issues {
     /// Begins at an issue.
     pub(crate) fn new(newest: Json, file: Option<PathBuf>) -> Self {
-        Self { newest: Mutex::new(newest), file }
+        Self { ended: Mutex::new(ended(&newest)), newest: Mutex::new(newest), file }
+    }
+
+    /// Whether an authority ends: by a case of this run, or of an earlier one, and for good.
+    pub(crate) fn has_ended(&self, code: &str) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(code)
     }
 
     /// The newest issue.
@@ -32,10 +40,17 @@ impl Issues {
 
     fn keep(&self, issue: &Json) -> Found<()> {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = issue.clone();
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = ended(issue);
         let Some(file) = &self.file else { return Ok(()) };
         let written = std::fs::write(file, issue.plain());
         written.map_err(|error| Miss::Suite(format!("{}: {error}", file.display())))
     }
+}
+
+fn ended(issue: &Json) -> BTreeSet<String> {
+    let listed = issue.at("/directory/authorities").map(Json::items).unwrap_or_default();
+    let ends = listed.iter().filter(|one| one.member("validTo").is_some());
+    ends.filter_map(|one| one.text_at("/code").map(str::to_owned)).collect()
 }
 
 impl Court<'_> {
@@ -85,5 +100,21 @@ impl Court<'_> {
     pub(crate) fn held_issue(&mut self, peer: &crate::world::Authority) -> Found<String> {
         let capabilities = self.read(peer, "/v1/capabilities")?;
         Ok(capabilities.text_at("/directoryDigest").unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_that_ends_in_an_issue_is_known_to_end() {
+        let record = |code: &str| Json::object([("code", code.into())]);
+        let mut gone = record("002");
+        gone.set("/validTo", "2026-01-01");
+        let listed = Json::from(vec![record("001"), gone]);
+        let issue = Json::object([("directory", Json::object([("authorities", listed)]))]);
+        let issues = Issues::new(issue, None);
+        assert!(issues.has_ended("002") && !issues.has_ended("001"));
     }
 }
