@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cme_spec::canonical::Json;
 use cme_spec::entry::{Entry, EntryType as E};
+use cme_spec::envelope::Envelope;
 use cme_spec::example;
 use serde_json::{Value, json};
 
@@ -46,6 +48,73 @@ fn an_id_of_another_ledger_of_the_pair_is_reused() {
     let leeds = offer(&world, "383", "330", 2, |header| header.id = entry.header().id);
     assert_eq!(world.wire("383", "330").put(&leeds).status, 201);
     assert_eq!(wire.put(&entry).status, 200, "the first is still known by it");
+}
+
+/// Sheffield's server alone, and Birmingham, whose server it is not, bringing what it has ordered.
+fn brought_to() -> (World, Wire, Entry) {
+    let mut world = World::new(&["373", "330"]);
+    world.party_mut("373").start();
+    let wire = world.wire("330", "373");
+    let offer = offer(&world, "373", "330", 1, |_| {});
+    let offer = ordered(&world, offer, 1);
+    assert_eq!(wire.put(&offer).status, 201, "the copy of a server that has lost its own");
+    (world, wire, offer)
+}
+
+/// The entry with Birmingham's receipt under an incarnation.
+fn ordered(world: &World, entry: Entry, incarnation: u64) -> Entry {
+    let key = world.party("330").signing_key();
+    let mut content = receipt(&entry, "330", &key).content().clone();
+    content.incarnation = incarnation;
+    entry.with_receipt(Envelope::sign(content, &key))
+}
+
+#[test]
+fn an_id_that_the_sequencer_uses_twice_is_refused_for_good_and_shown_to_an_officer() {
+    let (world, wire, offer) = brought_to();
+    let transfer = offer.header().transfer.to_string();
+    let ledger = ledger_of(&world.party("373").export(&transfer));
+    let key = world.party("330").signing_key();
+    let again = next(&ledger, E::Accept, "330", &key, |header| header.id = offer.header().id);
+    assert_eq!(told(&wire.put(&ordered(&world, again, 1))), (409, "id-reused".to_owned()));
+    let view = world.party("373").view(&transfer).unwrap();
+    assert_eq!((&view["stage"], &view["responsible"]), (&json!("offered"), &json!("373")));
+    let list = world.party("373").office(&["list"], None);
+    assert_eq!(list["refusedHere"][0]["problem"], "id-reused");
+    let accept = next(&ledger, E::Accept, "330", &key, |_| {});
+    assert_eq!(wire.put(&ordered(&world, accept, 1)).status, 201, "its good twin");
+}
+
+#[test]
+fn the_sequencers_incarnation_never_falls_along_a_ledger() {
+    let (world, wire, offer) = brought_to();
+    let transfer = offer.header().transfer.to_string();
+    let key = world.party("330").signing_key();
+    let after = |kind, incarnation| {
+        let ledger = ledger_of(&world.party("373").export(&transfer));
+        ordered(&world, next(&ledger, kind, "330", &key, |_| {}), incarnation)
+    };
+    assert_eq!(wire.put(&after(E::Acknowledge, 3)).status, 201, "a restore raises it");
+    assert_eq!(told(&wire.put(&after(E::Accept, 2))), (422, "receipt-invalid".to_owned()));
+    assert_eq!(wire.put(&after(E::Accept, 3)).status, 201);
+}
+
+#[test]
+fn an_own_entry_that_is_brought_back_was_there_and_gets_its_receipt_now() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    let held = |code: &str| {
+        let export: Value = serde_json::from_str(&world.party(code).export(&transfer)).unwrap();
+        Entry::read(&Json::from_typed(&export["entries"][0]).unwrap()).unwrap()
+    };
+    assert_eq!(held("373").receipts().len(), 1, "the sequencer's answer completes it");
+    let wire = world.wire("330", "373");
+    let first = wire.put(&held("330"));
+    assert_eq!((first.status, &first.json()["receipt"]["by"]), (200, &json!("373")), "{first:?}");
+    assert_eq!(wire.put(&held("330")), first, "one receipt for each");
+    assert_eq!(held("373").receipts().len(), 2);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::body::check_entry;
 use crate::canonical::ShapeError;
 use crate::digest::Digest;
 use crate::directory::Directory;
-use crate::entry::{Body, Entry, EntryType, HeadRef};
+use crate::entry::{Body, Entry, EntryType, HeadRef, Header};
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
 use crate::instant::{EntryId, Instant};
@@ -181,7 +181,7 @@ pub fn rule<H: Holdings>(desk: &Desk<'_>, arrival: &Arrival, holdings: &mut H) -
     if let Some(ruling) = out_of_place(desk, arrival, held.as_ref(), holdings)? {
         return Ok(ruling);
     }
-    if holdings.is_used_elsewhere(arrival.entry.header().id)? {
+    if is_held(arrival, holdings)? {
         return Ok(Ruling::refuse(Problem::new(ProblemType::IdReused)));
     }
     let ledger = held.as_ref().map(|(ledger, _)| ledger);
@@ -195,10 +195,16 @@ pub fn rule<H: Holdings>(desk: &Desk<'_>, arrival: &Arrival, holdings: &mut H) -
     }))
 }
 
+/// Whether this ledger or another of the same two parties has an entry of that id.
+fn is_held<H: Holdings>(arrival: &Arrival, holdings: &mut H) -> Result<bool, H::Fault> {
+    let id = arrival.entry.header().id;
+    Ok(holdings.entry_by_id(id)?.is_some() || holdings.is_used_elsewhere(id)?)
+}
+
 /// The id is looked up before the place, so that a repeat is always known as one. Implements: TRN-018
 ///
-/// An entry that carries the sequencer's receipt under an id that is held otherwise goes on: a fork must not
-/// hide behind a repeat.
+/// An entry that carries the sequencer's signature under an id that is held otherwise goes on: a fork must not
+/// hide behind a repeat. [`rule`] looks at the id again once the place is right.
 fn known_id<H: Holdings>(
     desk: &Desk<'_>,
     arrival: &Arrival,
@@ -210,7 +216,7 @@ fn known_id<H: Holdings>(
     let sequencer = ledger.map_or(header.recipient, |ledger| ledger.terms.receiving);
     let of_sequencer = header.author == sequencer || arrival.entry.receipt_by(sequencer).is_some();
     let stored = if ledger.is_some() { holdings.entry_by_id(header.id)? } else { None };
-    let (Some(ledger), Some(stored)) = (ledger, stored) else {
+    let Some(stored) = stored else {
         let roles_exchanged = header.kind == EntryType::Offer
             && header.sequence == 0
             && ledger.is_some_and(|ledger| ledger.terms.originating != header.author);
@@ -218,17 +224,15 @@ fn known_id<H: Holdings>(
         return Ok(if reuses { reused() } else { None });
     };
     let same = stored.header_digest() == arrival.entry.header_digest();
-    let ordered = arrival.entry.receipt_by(ledger.terms.receiving).is_some();
-    let same_decision =
-        stored.header().kind == header.kind && stored.header().body_digest == header.body_digest;
-    if same || (same_decision && !ordered) {
+    let decision = |header: &Header| (header.kind, header.author, header.body_digest);
+    if same || (!of_sequencer && decision(stored.header()) == decision(header)) {
         return Ok(Some(match stored.receipt_by(desk.party) {
             Some(given) => Ruling::Repeat { receipt: given.clone() },
             // Our own entry, in the ledger by the sequencer's receipt alone, is brought back to us.
             None => Ruling::Vouch { receipt: desk.receipt(&stored, desk.now) },
         }));
     }
-    Ok(if ordered { None } else { reused() })
+    Ok(if of_sequencer { None } else { reused() })
 }
 
 /// An entry that carries a branch of a forked ledger on is kept with it, refused as it is: an accept in it counts.
@@ -255,7 +259,7 @@ fn out_of_place<H: Holdings>(
         return Ok(refuse(ProblemType::SequenceGap));
     }
     if sequence == next && *forked {
-        let held = holdings.entry_by_id(arrival.entry.header().id)?.is_some();
+        let held = is_held(arrival, holdings)?;
         let carried = if held { None } else { carries_this_copy_on(desk, arrival, ledger) };
         return Ok(carried.or_else(|| refuse(ProblemType::Forked)));
     }
@@ -347,6 +351,7 @@ mod tests {
         story: &'a Story,
         may_append: bool,
         forked: bool,
+        elsewhere: bool,
     }
 
     impl Holdings for Copy<'_> {
@@ -361,7 +366,7 @@ mod tests {
         }
 
         fn is_used_elsewhere(&mut self, _: EntryId) -> Result<bool, Self::Fault> {
-            Ok(false)
+            Ok(self.elsewhere)
         }
 
         fn entry_at(&mut self, sequence: u64) -> Result<Option<Entry>, Self::Fault> {
@@ -388,7 +393,11 @@ mod tests {
         let now = instant("2026-11-25T09:00:00Z");
         let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
         match come(entry, &desk) {
-            Ok(arrival) => judged(&desk, &arrival, &mut Copy { story, may_append: true, forked: false }),
+            Ok(arrival) => judged(
+                &desk,
+                &arrival,
+                &mut Copy { story, may_append: true, forked: false, elsewhere: false },
+            ),
             Err(problem) => problem.registered(),
         }
     }
@@ -410,7 +419,11 @@ mod tests {
             let key = signing_key(party);
             let desk = Desk { party: code(party), key: &key, directory: &directory, incarnation: 1, now };
             let arrival = Arrival::sent(entry, &desk).unwrap();
-            judged(&desk, &arrival, &mut Copy { story: &story, may_append: false, forked: false })
+            judged(
+                &desk,
+                &arrival,
+                &mut Copy { story: &story, may_append: false, forked: false, elsewhere: false },
+            )
         };
         let proposal = story.draft(E::Withdraw, "373", &signing_key("373"), example::body(E::Withdraw));
         assert_eq!(told("330", proposal.clone()), Some(ProblemType::PairSuspended));
@@ -430,7 +443,7 @@ mod tests {
         let desk = Desk { party: code("373"), key: &key, directory: &directory, incarnation: 1, now };
         let told = |entry: Entry| {
             let arrival = Arrival::sent(entry, &desk).unwrap();
-            let mut copy = Copy { story: &story, may_append: true, forked: true };
+            let mut copy = Copy { story: &story, may_append: true, forked: true, elsewhere: false };
             rule(&desk, &arrival, &mut copy).unwrap_or_else(|never| match never {})
         };
         let next = story.clone().then(E::Accept);
@@ -450,6 +463,57 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_the_sequencer_uses_twice_is_refused_wherever_it_stood_before() {
+        let story = Story::offered();
+        let (directory, key) = (example::directory(), signing_key("373"));
+        let now = instant("2026-11-25T09:00:00Z");
+        let desk = Desk { party: code("373"), key: &key, directory: &directory, incarnation: 1, now };
+        let receipted = |id: EntryId| {
+            let mut header =
+                Header::following(story.ledger(), E::Accept, code("330"), id, story.ledger().created_at);
+            header.body_digest = example::body(E::Accept).digest();
+            let accept = Entry::sign(header, example::body(E::Accept), &signing_key("330"));
+            let receipt = story.receipt(&accept, "330");
+            Arrival::sent(accept.with_receipt(receipt), &desk).unwrap()
+        };
+        let (offers, new) = (story.entries()[0].header().id, example::entry_id(77));
+        let told = |id: EntryId, elsewhere: bool, forked: bool| {
+            judged(&desk, &receipted(id), &mut Copy { story: &story, may_append: true, forked, elsewhere })
+        };
+        assert_eq!(told(new, false, false), None);
+        assert_eq!(told(offers, false, false), Some(ProblemType::IdReused), "the id of this ledger's offer");
+        assert_eq!(told(new, true, false), Some(ProblemType::IdReused), "an id of another ledger");
+        // A forked copy takes only what it can hold.
+        let carried_on = |id: EntryId, elsewhere: bool| {
+            let mut copy = Copy { story: &story, may_append: true, forked: true, elsewhere };
+            let ruling = rule(&desk, &receipted(id), &mut copy).unwrap_or_else(|never| match never {});
+            matches!(ruling, Ruling::CarryOn { .. })
+        };
+        assert!(carried_on(new, false));
+        assert!(!carried_on(offers, false) && !carried_on(new, true));
+    }
+
+    #[test]
+    fn a_repeat_is_by_the_same_author_and_not_one_that_the_sequencer_made_anew() {
+        let asked = Story::of(1, &[E::Offer, E::RequestInformation]);
+        let question = &asked.entries()[1];
+        let again = |author: &str| {
+            let mut header = Header::following(
+                asked.ledger(),
+                E::RequestInformation,
+                code(author),
+                question.header().id,
+                asked.ledger().created_at,
+            );
+            header.body_digest = question.header().body_digest;
+            Entry::sign(header, example::body(E::RequestInformation), &signing_key(author))
+        };
+        assert_eq!(question.header().author, code("330"));
+        assert_eq!(refused(&asked, "330", again("373"), Arrival::sent), Some(ProblemType::IdReused));
+        assert_eq!(refused(&asked, "373", again("330"), Arrival::sent), Some(ProblemType::IdReused));
+    }
+
+    #[test]
     fn an_own_entry_that_is_read_is_kept_as_the_sequencer_keeps_it() {
         let story = Story::offered();
         let (directory, key) = (example::directory(), signing_key("373"));
@@ -459,7 +523,7 @@ mod tests {
         let receipt = story.receipt(&next, "330");
         let next = next.with_receipt(receipt);
         let kept = |arrival: Arrival| {
-            let mut copy = Copy { story: &story, may_append: true, forked: false };
+            let mut copy = Copy { story: &story, may_append: true, forked: false, elsewhere: false };
             match rule(&desk, &arrival, &mut copy).unwrap_or_else(|never| match never {}) {
                 Ruling::Append { entry, .. } => entry.receipts().len(),
                 other => panic!("{other:?}"),
