@@ -8,7 +8,6 @@ use crate::canonical::{Json, ShapeError};
 use crate::directory::Directory;
 use crate::entry::{Body, Entry, EntryType, LedgerPoint};
 use crate::envelope::Envelope;
-use crate::ids::AuthorityCode;
 use crate::receipt::Head;
 
 use super::Stage;
@@ -28,8 +27,8 @@ pub fn check_outcome(entry: &Entry, directory: &Directory) -> Result<(), ShapeEr
             if holds { Ok(()) } else { Err(ShapeError::at("/outcome/onward")) }
         }
         Outcome::Duplicate { of, .. } => {
-            let holds = embedded("confirmation")
-                .is_none_or(|confirmation| confirmed(&of, &confirmation, entry.header().author, directory));
+            let holds =
+                embedded("confirmation").is_none_or(|confirmation| confirmed(&of, &confirmation, directory));
             if holds { Ok(()) } else { Err(ShapeError::at("/outcome/confirmation")) }
         }
         _ => Ok(()),
@@ -52,8 +51,9 @@ fn accepted_onward(entry: &Entry, onward: &Json, directory: &Directory) -> bool 
     })
 }
 
-/// Holds when the head is that of the other ledger, by the other authority, which is responsible there.
-fn confirmed(of: &LedgerPoint, confirmation: &Json, author: AuthorityCode, directory: &Directory) -> bool {
+/// Holds when the head is that of the other ledger, by the authority that is responsible there: the outcome's author
+/// may be the one.
+fn confirmed(of: &LedgerPoint, confirmation: &Json, directory: &Directory) -> bool {
     let Ok(head) = Envelope::<Head>::read(confirmation) else { return false };
     let said = head.content().clone();
     let responsible = match said.stage {
@@ -63,7 +63,6 @@ fn confirmed(of: &LedgerPoint, confirmation: &Json, author: AuthorityCode, direc
     let about = (said.transfer, said.sequence, said.header_digest);
     about == (of.transfer, of.sequence, of.header_digest)
         && said.by == responsible
-        && said.by != author
         && directory.check_document(head, said.by, said.at).is_ok()
 }
 
@@ -176,5 +175,22 @@ mod tests {
         assert_eq!(check(Some(forged.to_json())), refused);
         // Whether the author itself is responsible there only its own server can say.
         assert_eq!(check(None), Ok(()));
+    }
+
+    #[test]
+    fn the_author_confirms_a_duplicate_in_a_ledger_in_which_it_is_responsible() {
+        let confirmed_by_birmingham = |other: &Story| {
+            let head = other.ledger().head;
+            let of = json!({ "transfer": transfer(7), "sequence": head.sequence, "headerDigest": head.header_digest });
+            let confirmation = other.head("330").to_json().into_value();
+            let said = json!({ "kind": "duplicate", "of": of, "confirmation": confirmation });
+            let outcome = outcome(&said);
+            assert_eq!(outcome.header().author, code("330"));
+            check_outcome(&outcome, &example::directory())
+        };
+        let accepted = Story::of(7, &[EntryType::Offer, EntryType::Accept]);
+        assert_eq!(confirmed_by_birmingham(&accepted), Ok(()));
+        let refused = Err(ShapeError::at("/outcome/confirmation"));
+        assert_eq!(confirmed_by_birmingham(&Story::of(7, &[EntryType::Offer])), refused, "Sheffield's still");
     }
 }
