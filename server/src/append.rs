@@ -55,7 +55,7 @@ impl Parties {
 pub enum Answer {
     /// Stored now.
     Stored(Envelope<Receipt>),
-    /// Stored before; the receipt given then.
+    /// Stored before; the receipt given then, or the first one that is asked for.
     Repeated(Envelope<Receipt>),
     /// Refused; the ledger is unchanged.
     Refused(Problem),
@@ -261,7 +261,7 @@ pub fn arrive(tx: &mut dyn Tx, incoming: &Incoming) -> Result<Answer, StoreError
         }
         Ruling::Vouch { receipt } => {
             ledgers::keep_counter_receipt(tx, &key, &receipt)?;
-            Ok(Answer::Stored(receipt))
+            Ok(Answer::Repeated(receipt))
         }
         Ruling::Repeat { receipt } => Ok(Answer::Repeated(receipt)),
         Ruling::Fork { problem } => {
