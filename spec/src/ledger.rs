@@ -222,6 +222,10 @@ pub struct Ledger {
     pub created_at: Instant,
     /// The sequencer's `receivedAt` of the newest entry; the next is never before it.
     pub received_at: Instant,
+    /// The sequencer's incarnation in its receipt for the newest entry; the next is never lower. A state that was
+    /// written without it says 0, below every incarnation.
+    #[serde(default)]
+    pub incarnation: u64,
     /// Where it stands.
     pub state: State,
 }
@@ -271,6 +275,9 @@ pub enum Refusal {
     /// The sequencer's `receivedAt` is before the predecessor's.
     #[error("receivedAt is before the predecessor's")]
     ReceivedAtOrder,
+    /// The sequencer's incarnation is lower than in its receipt for the predecessor.
+    #[error("the sequencer's incarnation is lower than at the predecessor")]
+    IncarnationOrder,
 }
 
 impl Ledger {
@@ -337,11 +344,15 @@ pub fn apply(ledger: Option<&Ledger>, entry: &Entry, receipt: &Receipt) -> Resul
     if receipt.received_at < ledger.received_at {
         return Err(Refusal::ReceivedAtOrder);
     }
+    if receipt.incarnation < ledger.incarnation {
+        return Err(Refusal::IncarnationOrder);
+    }
     Ok(Ledger {
         terms: ledger.terms.clone(),
         head: entry.point(),
         created_at: header.created_at,
         received_at: receipt.received_at,
+        incarnation: receipt.incarnation,
         state,
     })
 }
@@ -402,6 +413,7 @@ fn begin(entry: &Entry, receipt: &Receipt) -> Result<Ledger, Refusal> {
         head: entry.point(),
         created_at: header.created_at,
         received_at: receipt.received_at,
+        incarnation: receipt.incarnation,
         state: State::Offered { offered: clock_start(receipt) },
     })
 }

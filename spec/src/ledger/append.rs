@@ -42,7 +42,7 @@ impl Refusal {
             Self::NotAnOffer | Self::NotAllowed { .. } => ProblemType::NotAllowedInStage,
             Self::Sequence => ProblemType::SequenceGap,
             Self::Previous => ProblemType::SequenceConflict,
-            Self::Receipt | Self::ReceivedAtOrder => ProblemType::ReceiptInvalid,
+            Self::Receipt | Self::ReceivedAtOrder | Self::IncarnationOrder => ProblemType::ReceiptInvalid,
             Self::HeaderChanged => ProblemType::HeaderChanged,
             Self::WrongAuthor(_) => ProblemType::WrongAuthor,
             Self::CreatedAtOrder => ProblemType::CreatedAtOrder,
@@ -238,6 +238,28 @@ mod tests {
         let created_at = accept.header().created_at;
         assert_eq!(check_skew(created_at, &directory, created_at.plus_seconds(-300)), Ok(()));
         assert_eq!(check_skew(created_at, &directory, created_at.plus_seconds(-301)), Err(AppendError::Skew));
+    }
+
+    #[test]
+    fn the_sequencers_incarnation_never_falls() {
+        let offered = Story::offered();
+        let under = |incarnation: u64| {
+            let draft =
+                offered.draft(E::Accept, "330", &example::signing_key("330"), example::body(E::Accept));
+            let mut receipt = offered.receipt(&draft, "330").content().clone();
+            receipt.incarnation = incarnation;
+            draft.with_receipt(Envelope::sign(receipt, &example::signing_key("330")))
+        };
+        let mut ledger = offered.ledger().clone();
+        ledger.incarnation = 2;
+        let told = |incarnation: u64| {
+            let entry = under(incarnation);
+            check_delivered(Some(&ledger), &entry, &example::directory(), code("373"), now()).map(|_| ())
+        };
+        assert_eq!((told(2), told(3)), (Ok(()), Ok(())), "a restore raises it");
+        let fallen = told(1).unwrap_err();
+        assert_eq!(fallen, AppendError::Refused(Refusal::IncarnationOrder));
+        assert_eq!(fallen.problem().registered(), Some(ProblemType::ReceiptInvalid));
     }
 
     #[test]
