@@ -340,6 +340,102 @@ fn two_versions_of_an_originating_entry_are_no_fork_without_two_receipts() {
     assert_eq!(check(&text, &example::directory()).unwrap_err()[0].sequence, Some(1));
 }
 
+/// The export of Sheffield's copy, in which Birmingham declines; beside it a branch.
+fn with_branch(branch: &[Entry]) -> String {
+    let main = Story::offered().then(E::Decline);
+    let (head, forks) = (main.head("373"), [branch.to_vec()]);
+    Export { entries: main.entries(), head: &head, peer_heads: &[], forks: &forks, exported_at: main.now() }
+        .to_text()
+}
+
+/// A branch of three entries after the offer.
+fn branch() -> Vec<Entry> {
+    let story = Story::offered().then(E::Acknowledge).then(E::RequestInformation).then(E::Accept);
+    story.entries()[1..].to_vec()
+}
+
+fn changed(entry: &Entry, change: &dyn Fn(&mut serde_json::Value)) -> Entry {
+    let mut json = entry.to_json().into_value();
+    change(&mut json);
+    Entry::read(&Json::from_typed(&json).unwrap()).unwrap()
+}
+
+#[test]
+fn the_entries_of_a_branch_hold_as_those_of_the_ledger_do() {
+    let directory = example::directory();
+    let proof = check(&with_branch(&branch()), &directory).unwrap();
+    assert_eq!(proof.responsible, code("330"));
+    for place in 0..3 {
+        let sequence = Some(place as u64 + 1);
+        let spoilt = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut branch = branch();
+            branch[place] = changed(&branch[place], change);
+            check(&with_branch(&branch), &directory).unwrap_err()[0].sequence
+        };
+        assert_eq!(spoilt(&|entry| entry["body"]["more"] = 1.into()), sequence, "another body");
+        let signature = branch()[(place + 1) % 3].signature().to_string();
+        assert_eq!(spoilt(&|entry| entry["signature"] = signature.clone().into()), sequence, "another's");
+    }
+    let mut gap = branch();
+    gap.remove(1);
+    assert_eq!(
+        check(&with_branch(&gap), &directory).unwrap_err()[0].sequence,
+        Some(3),
+        "an entry is missing"
+    );
+    let retired = with_key_ended("330", Some("2026-11-24T11:30:00Z"), None);
+    let findings = check(&with_branch(&branch()), &retired).unwrap_err();
+    assert_eq!(findings[0].sequence, Some(3), "the accept was made under a key put away: {findings:?}");
+    let erased: Vec<Entry> =
+        branch().into_iter().map(|entry| entry.erased(instant("2033-01-01T00:00:00Z"))).collect();
+    assert!(check(&with_branch(&erased), &directory).is_ok(), "a forked ledger may be erased");
+}
+
+#[test]
+fn a_receipt_in_a_branch_that_does_not_hold_counts_as_not_there() {
+    let directory = example::directory();
+    let mut kept = branch();
+    let accept = kept[2].clone();
+    let forged = Envelope::sign(
+        accept.receipt_by(code("330")).unwrap().content().clone(),
+        &example::signing_key("a stranger"),
+    );
+    kept[2] = accept.with_receipt(forged);
+    let proof = check(&with_branch(&kept), &directory).unwrap();
+    assert_eq!(proof.responsible, code("330"), "it is Birmingham's own accept all the same");
+}
+
+#[test]
+fn an_accept_in_a_branch_under_a_revoked_key_counts_only_with_an_older_receipt_of_the_other_party() {
+    let revoked = with_key_ended("330", None, Some("2026-11-24T13:00:00Z"));
+    let proof = check(&with_branch(&branch()), &revoked).unwrap();
+    assert_eq!(proof.responsible, code("330"), "Sheffield received it before");
+    let unvouched: Vec<Entry> = branch()
+        .into_iter()
+        .map(|entry| {
+            let own = entry.receipt_by(code("330")).unwrap().clone();
+            entry.without_receipts().with_receipt(own)
+        })
+        .collect();
+    assert_eq!(check(&with_branch(&unvouched), &revoked).unwrap().responsible, code("373"));
+    assert_eq!(check(&with_branch(&unvouched), &example::directory()).unwrap().responsible, code("330"));
+}
+
+#[test]
+fn an_export_says_when_it_was_made() {
+    let text = export(&settled());
+    let dated = format!("\"exportedAt\":\"{}\",", settled().now());
+    assert!(text.contains(&dated));
+    for (wrong, why) in
+        [("", "left out"), ("\"exportedAt\":null,", "null"), ("\"exportedAt\":\"today\",", "no time")]
+    {
+        match LedgerFile::read(text.replace(&dated, wrong).as_bytes()) {
+            Err(LedgerFileError::Shape(error)) => assert_eq!(error.pointer, "/exportedAt", "{why}"),
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn the_exporters_head_must_be_its_own_and_true() {
     let story = settled();

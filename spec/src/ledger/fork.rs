@@ -5,11 +5,12 @@
 
 use serde::Serialize;
 
-use super::{Ledger, apply};
-use crate::directory::{Directory, KeyStanding};
+use super::{Ledger, Refusal, apply};
+use crate::directory::{Directory, Key, KeyStanding};
 use crate::entry::{Entry, LedgerPoint};
 use crate::ids::AuthorityCode;
 use crate::instant::Instant;
+use crate::receipt::Receipt;
 
 /// A proven fork.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,9 +87,9 @@ pub fn branches(mut kept: Vec<Entry>) -> Vec<Vec<Entry>> {
 ///
 /// `trunk` is the ledger before the branches part (`None` when they part at the offer); each branch is its
 /// entries in order, with receipts. With an accept the receiving authority is responsible; without one it
-/// is the originating authority: never nobody.
+/// is the originating authority: never nobody. An accept that is disputed in its branch is none.
 ///
-/// Implements: LED-011
+/// Implements: LED-010, LED-011
 pub fn accepted_at(trunk: Option<&Ledger>, branches: &[&[Entry]], directory: &Directory) -> Option<Instant> {
     let before = trunk.and_then(|trunk| trunk.state.acceptance()).map(|acceptance| acceptance.at);
     before.or_else(|| branches.iter().filter_map(|branch| accept_in(trunk, branch, directory)).min())
@@ -96,21 +97,79 @@ pub fn accepted_at(trunk: Option<&Ledger>, branches: &[&[Entry]], directory: &Di
 
 fn accept_in(trunk: Option<&Ledger>, branch: &[Entry], directory: &Directory) -> Option<Instant> {
     let mut ledger = trunk.cloned();
+    let mut doubted = false;
     for entry in branch {
         let header = entry.header();
         let receiving = ledger.as_ref().map_or(header.recipient, |ledger| ledger.terms.receiving);
-        let receipt = entry.receipt_by(receiving)?;
+        let receipt = genuine_receipt(entry, receiving, directory).map_or_else(
+            || standing_in_for_a_receipt(entry, receiving, ledger.as_ref()),
+            |(receipt, _)| receipt.clone(),
+        );
         let key = directory.key(header.author, entry.signature().key())?;
-        let valid = key.standing(receipt.content().received_at) == KeyStanding::Valid;
-        if !valid || entry.verify(&key.public_key).is_err() {
+        let out_of_term = key.standing(receipt.received_at) == KeyStanding::OutOfTerm;
+        if out_of_term || entry.verify(&key.public_key).is_err() {
             return None;
         }
-        ledger = Some(apply(ledger.as_ref(), entry, receipt.content()).ok()?);
+        let disputed = is_disputed(entry, key, receiving, directory);
+        match (apply(ledger.as_ref(), entry, &receipt), &mut ledger) {
+            // An offer moves no responsibility, so a disputed one can stand as the beginning.
+            (Ok(next), ledger) if !disputed || ledger.is_none() => *ledger = Some(next),
+            (Ok(_), Some(ledger)) => ledger.head = entry.point(),
+            (Err(Refusal::NotAllowed { .. }), Some(ledger)) if disputed || doubted => {
+                ledger.head = entry.point();
+            }
+            _ => return None,
+        }
+        doubted |= disputed;
         if let Some(acceptance) = ledger.as_ref().and_then(|ledger| ledger.state.acceptance()) {
             return Some(acceptance.at);
         }
     }
     None
+}
+
+/// The receipt that an authority gave for an entry, if it is genuine and its key had begun and was not retired; and
+/// what that key was worth. One that does not verify counts as not there.
+pub(super) fn genuine_receipt<'a>(
+    entry: &'a Entry,
+    by: AuthorityCode,
+    directory: &Directory,
+) -> Option<(&'a Receipt, KeyStanding)> {
+    let receipt = entry.receipt_by(by).filter(|receipt| receipt.content().is_for(entry))?;
+    let key = directory.key(by, receipt.key())?;
+    let standing = key.standing(receipt.content().received_at);
+    let genuine = standing != KeyStanding::OutOfTerm && receipt.clone().verify(&key.public_key).is_ok();
+    genuine.then(|| (receipt.content(), standing))
+}
+
+/// What an entry of a branch is judged by that holds only by its author's signature, the sequencer's: as though it
+/// was received when it was made.
+fn standing_in_for_a_receipt(entry: &Entry, receiving: AuthorityCode, ledger: Option<&Ledger>) -> Receipt {
+    let header = entry.header();
+    Receipt {
+        transfer: header.transfer,
+        sequence: header.sequence,
+        entry_id: header.id,
+        header_digest: entry.header_digest(),
+        received_at: ledger.map_or(header.created_at, |ledger| header.created_at.max(ledger.received_at)),
+        by: receiving,
+        incarnation: ledger.map_or(1, |ledger| ledger.incarnation.max(1)),
+        directory_issue: 1,
+    }
+}
+
+/// Whether a revocation takes from an entry all that it says: its author's key was revoked and no older receipt of
+/// the other party vouches for it, or the key of the sequencer's receipt was revoked by then.
+fn is_disputed(entry: &Entry, key: &Key, receiving: AuthorityCode, directory: &Directory) -> bool {
+    let vouched = |revoked_at: Instant| {
+        let receipt = genuine_receipt(entry, entry.header().recipient, directory);
+        receipt.is_some_and(|(receipt, standing)| {
+            standing == KeyStanding::Valid && receipt.received_at < revoked_at
+        })
+    };
+    let sequencers = genuine_receipt(entry, receiving, directory);
+    key.revoked_at.is_some_and(|revoked_at| !vouched(revoked_at))
+        || sequencers.is_some_and(|(_, standing)| standing == KeyStanding::Revoked)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! entry it was found at. A disputed entry is not a fault of the file: it is evidence that counts for
 //! nothing, because its key was revoked and no older receipt of the other party vouches for it.
 
+mod branch;
 mod check;
 mod file;
 mod proof;

@@ -3,12 +3,11 @@
 use super::file::LedgerFile;
 use super::proof::{Disputed, Finding};
 use crate::canonical::Json;
-use crate::directory::{Directory, KeyStanding};
+use crate::directory::{Directory, Key, KeyStanding};
 use crate::entry::{Body, Entry, EntryError};
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
 use crate::instant::Instant;
-use crate::ledger::fork::{self, Fork};
 use crate::ledger::{Ledger, Refusal, apply};
 use crate::receipt::{Head, Receipt};
 
@@ -33,7 +32,7 @@ pub(super) enum Worth {
 }
 
 impl Check<'_> {
-    fn fault(&mut self, sequence: impl Into<Option<u64>>, what: impl Into<String>) {
+    pub(super) fn fault(&mut self, sequence: impl Into<Option<u64>>, what: impl Into<String>) {
         self.findings.push(Finding { sequence: sequence.into(), what: what.into() });
     }
 
@@ -63,8 +62,10 @@ impl Check<'_> {
         sound
     }
 
+    /// The author's key of an entry of this ledger whose body and signature hold.
+    ///
     /// Implements: VER-003, SIG-004
-    fn signatures(&self, entry: &Entry) -> Result<Worth, String> {
+    pub(super) fn authored(&self, entry: &Entry) -> Result<&Key, String> {
         let header = entry.header();
         if header.transfer != self.file.transfer
             || !header.is_between(self.file.originating, self.file.receiving)
@@ -80,6 +81,13 @@ impl Check<'_> {
         if entry.verify(&key.public_key).is_err() {
             return Err(format!("the signature of authority {} does not hold", header.author));
         }
+        Ok(key)
+    }
+
+    /// Implements: VER-003
+    fn signatures(&self, entry: &Entry) -> Result<Worth, String> {
+        let header = entry.header();
+        let key = self.authored(entry)?;
         let sequencer = entry.receipt_by(self.file.receiving).ok_or("the sequencer's receipt is missing")?;
         let mut doubt = self.receipt(entry, sequencer)?;
         let other = self.counterparty(header.author);
@@ -308,42 +316,6 @@ impl Check<'_> {
         }
         Some(originating?.min(receiving?))
     }
-
-    /// Implements: LED-011, VER-003
-    pub(super) fn forks(&mut self, chain: &Chain) -> Option<Forked> {
-        let mut forked: Option<Forked> = None;
-        for branch in &self.file.forks {
-            let read: Option<Vec<Entry>> = branch.iter().map(|json| Entry::read(json).ok()).collect();
-            let first = read.as_ref().and_then(|branch| branch.first());
-            let place = first.map(|entry| entry.header().sequence);
-            let index = place.and_then(|place| usize::try_from(place).ok());
-            let ours = index.and_then(|index| chain.entries.get(index));
-            let fork = first.zip(ours).and_then(|(theirs, ours)| {
-                fork::proven_by(ours, theirs, self.file.receiving, self.directory)
-            });
-            let (Some(fork), Some(index), Some(branch)) = (fork, index, read) else {
-                self.fault(place, "a branch is shown that proves no fork");
-                continue;
-            };
-            let trunk = index.checked_sub(1).and_then(|before| chain.states.get(before));
-            let branches = [&chain.entries[index..], &branch[..]];
-            let accepted_at = fork::accepted_at(trunk, &branches, self.directory);
-            let so_far = forked.get_or_insert_default();
-            // Branches that part from one branch share its first entry.
-            if !so_far.forks.contains(&fork) {
-                so_far.forks.push(fork);
-            }
-            so_far.accepted_at = [so_far.accepted_at, accepted_at].into_iter().flatten().min();
-        }
-        forked
-    }
-}
-
-/// What the branches of a forked ledger add up to.
-#[derive(Default)]
-pub(super) struct Forked {
-    pub(super) forks: Vec<Fork>,
-    pub(super) accepted_at: Option<Instant>,
 }
 
 /// The head moves on; the state does not. Implements: LED-010

@@ -2,7 +2,7 @@
 
 use crate::canonical::{DecodeError, Json, Limits, ShapeError};
 use crate::ids::AuthorityCode;
-use crate::instant::TransferId;
+use crate::instant::{Instant, TransferId};
 
 /// The `format` of an export.
 pub const FORMAT: &str = "cme-ledger/1";
@@ -62,6 +62,8 @@ impl LedgerFile {
         let code = |name: &str| -> Result<AuthorityCode, ShapeError> {
             member(name)?.read().map_err(|_| ShapeError::at(format!("/{name}")))
         };
+        // When it was made bears on nothing, and yet an export says it.
+        let _: Instant = member("exportedAt")?.read().map_err(|_| ShapeError::at("/exportedAt"))?;
         let forks =
             list(&json, "forks")?.iter().map(|fork| list(fork, "entries")).collect::<Result<_, _>>()?;
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::check::Forked;
+use super::branch::Forked;
 use crate::entry::{Body, Entry, EntryType, HeadRef, ResponsibilityRef};
 use crate::ids::AuthorityCode;
 use crate::instant::{Instant, TransferId};
