@@ -89,7 +89,9 @@ pub fn check(kind: EntryType, body: &Json) -> Result<(), ShapeError> {
         EntryType::Uphold => read::<Uphold>(body),
         EntryType::Redirect => read::<Redirect>(body),
         EntryType::Withdraw => read::<Withdraw>(body),
-        EntryType::Outcome => read::<OutcomeEntry>(body),
+        EntryType::Outcome => {
+            read::<OutcomeEntry>(body).map_err(|error| outcome::fault(body).unwrap_or(error))
+        }
         EntryType::Retract => read::<Retract>(body),
         EntryType::Correct => read::<Correct>(body),
     }

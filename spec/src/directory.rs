@@ -79,8 +79,8 @@ pub struct Authority {
     )]
     #[schema(value_type = Option<String>, format = Date)]
     pub valid_to: Option<Date>,
-    /// Who follows it; exactly one is residuary.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Who follows it once it has ended; exactly one is residuary. Left out while it goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     pub successors: Vec<Successor>,
     /// Who runs its server: the council, a shared service or a vendor.
     pub operator: String,

@@ -42,3 +42,26 @@ where
 {
     serde::Deserialize::deserialize(deserializer)
 }
+
+/// Reads an optional member of what is signed: it is left out or of its form, and never null.
+pub(crate) fn never_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads an optional list, for which a reader takes null for left out.
+pub(crate) fn list_or_null<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    <Option<Vec<T>> as serde::Deserialize>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a number that counts from 1.
+pub(crate) fn from_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    <std::num::NonZeroU64 as serde::Deserialize>::deserialize(deserializer).map(std::num::NonZeroU64::get)
+}

@@ -99,18 +99,18 @@ pub struct Child {
     pub family_name: String,
     /// Given name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000, example = "Amina")]
+    #[schema(min_length = 1, max_length = 4000, example = "Amina")]
     pub given_name: Option<String>,
     /// Middle names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub middle_names: Option<String>,
     /// Former family names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 256)]
     pub former_family_names: Vec<String>,
     /// Other names in use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 256)]
     pub also_known_as: Vec<String>,
     /// Date of birth.
@@ -126,7 +126,7 @@ pub struct Child {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upn_unknown_reason: Option<UpnUnknownReason>,
     /// UPNs held before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 256)]
     pub former_upns: Vec<Upn>,
     /// NHS number.
@@ -207,7 +207,7 @@ pub struct LastSchool {
     pub laestab: Option<Laestab>,
     /// Name, for people, and for schools without a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub name: Option<String>,
     /// The last day attended.
     #[serde(
@@ -281,7 +281,7 @@ pub struct BelievedAddress {
     /// What sort of place it is. Alone it says that no better address is known.
     pub address_kind: AddressKind,
     /// Address lines.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 256)]
     pub lines: Vec<String>,
     /// Postcode.

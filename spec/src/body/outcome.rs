@@ -1,11 +1,12 @@
 //! The outcome: how a case is closed, with evidence. Nothing here closes a case because checks found nothing.
 
 use jiff::civil::Date;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::parts::Salt;
 use super::{Checked, optional_text, text};
-use crate::canonical::ShapeError;
+use crate::canonical::{Json, ShapeError};
 use crate::codes::{LeftEnglandDestination, LeftEnglandEvidence, OtherProvisionKind};
 use crate::entry::LedgerPoint;
 use crate::ids::{Urn, text as strict};
@@ -24,8 +25,6 @@ pub struct OutcomeEntry {
 }
 
 /// What became of the child. There is no outcome for a child who could not be found.
-///
-/// Implements: ENT-012
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind")]
 pub enum Outcome {
@@ -81,7 +80,7 @@ pub enum Outcome {
         evidenced_on: Date,
         /// The body that accepted in writing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(max_length = 4000)]
+        #[schema(min_length = 1, max_length = 4000)]
         accepted_by: Option<String>,
     },
     /// Died.
@@ -117,7 +116,7 @@ pub enum Outcome {
 }
 
 impl Checked for OutcomeEntry {
-    /// Implements: PRV-009
+    /// Implements: ENT-012, PRV-009
     fn check(&self) -> Result<(), ShapeError> {
         match &self.outcome {
             Outcome::LeftEngland { destination, country, evidence, accepted_by, .. } => {
@@ -142,6 +141,42 @@ impl Checked for OutcomeEntry {
             _ => Ok(()),
         }
     }
+}
+
+/// What an outcome's member is read as; the error points into the member.
+type Form = fn(&Json) -> Result<(), ShapeError>;
+
+fn form<T: DeserializeOwned>(member: &Json) -> Result<(), ShapeError> {
+    member.read::<T>().map(|_| ())
+}
+
+/// Where the fault lies in an outcome that could not be read. Which members it has depends on its kind, so a reader
+/// takes it whole and says no more than that it is none.
+pub(super) fn fault(body: &Json) -> Option<ShapeError> {
+    let outcome = body.member("outcome")?;
+    let kind = outcome.member("kind")?;
+    let date = form::<strict::StrictDate>;
+    let members: &[(&str, Form)] = match kind.value().as_str() {
+        Some("on-roll-attending") => &[("urn", form::<Urn>), ("attendanceBegan", date)],
+        Some("home-education-suitable") => &[("assessedOn", date)],
+        Some("other-provision") => &[("provision", form::<OtherProvisionKind>), ("startedOn", date)],
+        Some("moved-on") => &[],
+        Some("left-england") => &[
+            ("destination", form::<LeftEnglandDestination>),
+            ("country", form::<Option<String>>),
+            ("evidence", form::<LeftEnglandEvidence>),
+            ("evidencedOn", date),
+            ("acceptedBy", form::<Option<String>>),
+        ],
+        Some("deceased") => &[("on", form::<Option<strict::StrictDate>>)],
+        Some("over-compulsory-school-age") => &[("endedOn", date)],
+        Some("duplicate") => &[("of", form::<LedgerPoint>)],
+        _ => return Some(ShapeError::at("/outcome/kind")),
+    };
+    members.iter().find_map(|(name, form)| {
+        let error = form(&outcome.member(name)?).err()?;
+        Some(ShapeError::at(format!("/outcome/{name}{}", error.pointer)))
+    })
 }
 
 /// Body of a retraction: the case is open again.

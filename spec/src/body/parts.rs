@@ -66,11 +66,11 @@ pub struct Officer {
     pub role: String,
     /// E-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000, example = "cme@council.example")]
+    #[schema(min_length = 1, max_length = 4000, example = "cme@council.example")]
     pub email: Option<String>,
     /// Telephone number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000, example = "01632 960001")]
+    #[schema(min_length = 1, max_length = 4000, example = "01632 960001")]
     pub telephone: Option<String>,
 }
 
@@ -100,7 +100,7 @@ pub struct Enquiry {
     pub result: EnquiryResult,
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub note: Option<String>,
 }
 
@@ -127,7 +127,7 @@ pub struct Evidence {
     pub on: Option<Date>,
     /// What it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub detail: Option<String>,
 }
 

@@ -80,7 +80,7 @@ pub struct SupplyInformation {
     #[schema(min_length = 1, max_length = 4000)]
     pub answer: String,
     /// Facts put right on the way.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 256)]
     pub corrections: Vec<Correction>,
 }
@@ -145,7 +145,7 @@ pub struct Decline {
     pub checked: Vec<Enquiry>,
     /// More.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub explanation: Option<String>,
 }
 
@@ -189,7 +189,7 @@ pub struct Uphold {
     pub reason: UpholdReason,
     /// More.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub explanation: Option<String>,
 }
 
@@ -212,7 +212,7 @@ pub struct Redirect {
     pub evidence: Vec<Evidence>,
     /// More.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub explanation: Option<String>,
 }
 
@@ -234,7 +234,7 @@ pub struct Withdraw {
     pub reason: WithdrawReason,
     /// More.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     pub explanation: Option<String>,
 }
 

@@ -15,7 +15,15 @@ fn fault(kind: E, change: &dyn Fn(&mut Value)) -> Option<String> {
 
 #[test]
 fn a_date_has_one_spelling() {
-    for wrong in ["20160514", "2016-05-14T00:00:00", "2016-05-14[Europe/London]", "+002016-05-14", ""] {
+    for wrong in [
+        "20160514",
+        "2016-05-14T00:00:00",
+        "2016-05-14[Europe/London]",
+        "+002016-05-14",
+        "",
+        "0000-01-01",
+        "9999-01-01",
+    ] {
         assert_eq!(
             fault(E::Offer, &|body| body["child"]["dateOfBirth"] = json!(wrong)).as_deref(),
             Some("/child/dateOfBirth"),
@@ -104,6 +112,66 @@ fn a_written_acceptance_names_its_body_and_other_evidence_does_not() {
     assert_eq!(left("travel-evidence", None), None);
     assert_eq!(left("written-acceptance", None).as_deref(), Some("/outcome/acceptedBy"));
     assert_eq!(left("travel-evidence", Some("Cardiff Council")).as_deref(), Some("/outcome/acceptedBy"));
+}
+
+#[test]
+fn a_fault_of_an_outcome_is_pointed_at_as_deep_as_it_lies() {
+    let at = |outcome: Value| fault(E::Outcome, &|body| body["outcome"] = outcome.clone());
+    let of =
+        json!({ "transfer": "019a1b2c-3d4e-7f50-8a6b-0c1d2e3f4a5b", "sequence": -1, "headerDigest": "A" });
+    let left = |member: &str, value: Value| {
+        let mut outcome = json!({ "kind": "left-england", "destination": "wales",
+                                  "evidence": "travel-evidence", "evidencedOn": "2026-11-01" });
+        outcome[member] = value;
+        at(outcome)
+    };
+    for (found, expected) in [
+        (at(json!({ "kind": "on-roll-attending", "urn": "0", "attendanceBegan": "2026-11-01" })), "/urn"),
+        (
+            at(json!({ "kind": "on-roll-attending", "urn": "100000", "attendanceBegan": null })),
+            "/attendanceBegan",
+        ),
+        (at(json!({ "kind": "on-roll-attending", "urn": "100000" })), ""),
+        (at(json!({ "kind": "home-education-suitable", "assessedOn": "2026-13-01" })), "/assessedOn"),
+        (
+            at(json!({ "kind": "other-provision", "provision": "none", "startedOn": "2026-11-01" })),
+            "/provision",
+        ),
+        (at(json!({ "kind": "other-provision", "provision": "eotas", "startedOn": 1 })), "/startedOn"),
+        (at(json!({ "kind": "moved-on", "onward": null })), "/onward"),
+        (at(json!({ "kind": "moved-on" })), ""),
+        (at(json!({ "kind": "deceased", "on": "yesterday" })), "/on"),
+        (at(json!({ "kind": "over-compulsory-school-age", "endedOn": [] })), "/endedOn"),
+        (at(json!({ "kind": "duplicate", "of": of })), "/of/sequence"),
+        (at(json!({ "kind": "duplicate", "of": {} })), "/of"),
+        (at(json!({ "kind": "lost" })), "/kind"),
+        (at(json!({ "kind": null })), "/kind"),
+        (at(json!({})), ""),
+        (at(json!([])), ""),
+        (left("destination", json!("mars")), "/destination"),
+        (left("country", json!(1)), "/country"),
+        (left("evidence", json!("hearsay")), "/evidence"),
+        (left("evidencedOn", json!("2026-11-31")), "/evidencedOn"),
+        (left("acceptedBy", json!({})), "/acceptedBy"),
+    ] {
+        assert_eq!(found, Some(format!("/outcome{expected}")));
+    }
+    assert_eq!(at(json!({ "kind": "deceased", "on": null })), None, "left out");
+}
+
+#[test]
+fn an_optional_member_may_be_null_and_a_required_one_may_not() {
+    let child = |member: &str| fault(E::Offer, &|body| body["child"][member] = Value::Null);
+    for optional in ["formerFamilyNames", "alsoKnownAs", "formerUpns", "middleNames", "uln"] {
+        assert_eq!(child(optional), None, "{optional}");
+    }
+    assert_eq!(child("familyName").as_deref(), Some("/child/familyName"));
+    assert_eq!(fault(E::Offer, &|body| body["believedAddress"]["lines"] = Value::Null), None);
+    assert_eq!(fault(E::Offer, &|body| body["enquiries"] = Value::Null).as_deref(), Some("/enquiries"));
+    assert_eq!(fault(E::SupplyInformation, &|body| body["corrections"] = Value::Null), None);
+    assert_eq!(fault(E::Correct, &|body| body["corrections"] = Value::Null).as_deref(), Some("/corrections"));
+    let wrong = fault(E::Offer, &|body| body["child"]["formerFamilyNames"] = json!("Testcase"));
+    assert_eq!(wrong.as_deref(), Some("/child/formerFamilyNames"));
 }
 
 #[test]

@@ -76,11 +76,16 @@ where
 /// dates with a time. No error repeats the text, which may be a date of birth.
 pub(crate) fn deserialize_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
     deserialize(deserializer, |text| {
-        text.parse::<Date>()
-            .ok()
-            .filter(|date| date.to_string() == text)
+        let date = text.parse::<Date>().ok();
+        date.filter(|date| date.to_string() == text && is_in_calendar(*date))
             .ok_or("a date written YYYY-MM-DD is needed")
     })
+}
+
+/// Whether a date lies in the years that the protocol knows, the first to the last but one of four digits, so that
+/// every way to count days goes on past it.
+pub(crate) fn is_in_calendar(date: Date) -> bool {
+    (1..=9_998).contains(&date.year())
 }
 
 /// The same for a date that can be absent.
@@ -95,6 +100,7 @@ pub(crate) fn deserialize_dates<'de, D: Deserializer<'de>>(deserializer: D) -> R
     Ok(Vec::<StrictDate>::deserialize(deserializer)?.into_iter().map(|date| date.0).collect())
 }
 
+/// A date in the one form, wherever it stands.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct StrictDate(#[serde(deserialize_with = "deserialize_date")] Date);
+pub(crate) struct StrictDate(#[serde(deserialize_with = "deserialize_date")] Date);

@@ -107,11 +107,11 @@ pub struct Subject {
     #[schema(min_length = 1, max_length = 100)]
     pub middle_names: Option<String>,
     /// Former family names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 8)]
     pub former_family_names: Vec<String>,
     /// Other names in use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 8)]
     pub also_known_as: Vec<String>,
     /// Date of birth, as far as it is known.
@@ -120,7 +120,7 @@ pub struct Subject {
     /// Sex, as on the birth certificate or gender recognition certificate.
     pub sex: Sex,
     /// Unique pupil numbers, the present one first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::text::list_or_null")]
     #[schema(max_items = 4)]
     pub upns: Vec<Upn>,
     /// NHS number; not beside a postcode.
