@@ -83,7 +83,7 @@ impl FromStr for Instant {
         let length = rest.len() == 19 || (21..=29).contains(&rest.len());
         if !length
             || !rest.iter().enumerate().all(|(index, byte)| form(index, *byte))
-            || text.starts_with("0000")
+            || ["0000", "9999"].iter().any(|year| text.starts_with(year))
         {
             return Err(InstantError);
         }
@@ -200,7 +200,10 @@ mod tests {
 
     #[test]
     fn takes_instants_in_one_zone_and_one_form_only() {
-        for good in ["2026-11-24T09:30:00Z", "2026-11-24T09:30:00.1Z", "2026-11-24T09:30:00.123456789Z"] {
+        for good in ["2026-11-24T09:30:00Z", "2026-11-24T09:30:00.1Z", "2026-11-24T09:30:00.123456789Z"]
+            .into_iter()
+            .chain(["0001-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
+        {
             assert!(good.parse::<Instant>().is_ok(), "{good}");
         }
         for bad in [
@@ -211,6 +214,8 @@ mod tests {
             "2026-02-30T09:30:00Z",
             "2026-11-24T09:30:60Z",
             "2026-11-24T24:00:00Z",
+            "0000-12-31T23:59:59Z",
+            "9999-01-01T00:00:00Z",
             "2026-11-24T09:30:00.Z",
             "2026-11-24T09:30:00.1234567890Z",
             "+002026-11-24T09:30:00Z",

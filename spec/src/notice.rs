@@ -105,7 +105,7 @@ pub struct NoticeBody {
     pub last_attended: Option<Date>,
     /// The post of who saw the child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000, example = "education welfare officer")]
+    #[schema(min_length = 1, max_length = 4000, example = "education welfare officer")]
     pub by_role: Option<String>,
     /// Whether the place where the child is may be told.
     pub location_sensitivity: LocationSensitivity,
@@ -125,7 +125,7 @@ pub struct NoticeSchool {
     pub laestab: Option<Laestab>,
     /// Name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4000, example = "Example Primary School")]
+    #[schema(min_length = 1, max_length = 4000, example = "Example Primary School")]
     pub name: Option<String>,
 }
 
@@ -199,9 +199,11 @@ pub struct Acknowledgement {
     /// The authority whose officer it was.
     pub by: AuthorityCode,
     /// How often that server's database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// The directory issue that server works by.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
 }

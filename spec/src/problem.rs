@@ -166,7 +166,7 @@ impl ProblemType {
     }
 }
 
-/// A problem document. Implements: TRN-020
+/// A problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {

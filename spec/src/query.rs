@@ -61,13 +61,13 @@ pub struct QueryHeader {
     #[schema(min_items = 1, max_items = 8)]
     pub legal_basis: Vec<StatedBasis>,
     /// The broadcast that this query is part of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     pub broadcast: Option<BroadcastId>,
     /// Until when the query stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     pub standing_until: Option<Instant>,
     /// The standing query that this one follows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     pub renews: Option<QueryId>,
     /// Digest of the body.
     pub body_digest: Digest,

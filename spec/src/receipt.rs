@@ -27,9 +27,11 @@ pub struct Receipt {
     /// The authority whose server stored it.
     pub by: AuthorityCode,
     /// How often that server's database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// The directory issue under which the entry was judged, and whose clocks start here.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
 }
@@ -72,9 +74,11 @@ pub struct Head {
     /// Whose copy.
     pub by: AuthorityCode,
     /// How often that server's database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// The directory issue that server works by.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
 }
@@ -107,9 +111,11 @@ pub struct Reconciliation {
     /// When this was said.
     pub at: Instant,
     /// How often that server's database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// The directory issue that server works by.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
 }
@@ -177,9 +183,11 @@ pub struct Stored {
     /// The authority whose server stored it.
     pub by: AuthorityCode,
     /// How often that server's database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// The directory issue that server works by.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
 }

@@ -173,7 +173,7 @@ pub struct DetachedJws {
 struct Protected {
     alg: String,
     kid: KeyId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::text::never_null")]
     typ: Option<String>,
 }
 
@@ -307,6 +307,7 @@ mod tests {
                 SignatureError::ProtectedHeader,
             ),
             (format!(r#"{{"alg":"EdDSA","alg":"EdDSA","kid":"{kid}"}}"#), SignatureError::ProtectedHeader),
+            (format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":null}}"#), SignatureError::ProtectedHeader),
             (r#"{"alg":"EdDSA"}"#.to_owned(), SignatureError::ProtectedHeader),
             ("[]".to_owned(), SignatureError::ProtectedHeader),
         ] {

@@ -78,13 +78,13 @@ pub struct Header {
     /// Digest of the body.
     pub body_digest: Digest,
     /// Offer only: the head of the ledger that this one follows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     pub preceded_by: Option<LedgerPoint>,
     /// Offer only: the last seen head of a ledger whose sequencer the directory marks unavailable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     pub supersedes: Option<LedgerPoint>,
     /// Offer only: both heads of the forked ledger that this one succeeds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     #[schema(min_items = 2, max_items = 2)]
     pub successor_of: Option<Vec<LedgerPoint>>,
 }

@@ -49,6 +49,33 @@ fn a_missing_body_and_a_formless_signature_have_problems_of_their_own() {
 }
 
 #[test]
+fn outside_a_body_null_is_no_way_to_leave_a_member_out() {
+    for member in ["precededBy", "supersedes", "successorOf"] {
+        assert_eq!(
+            told(&|json| json["header"][member] = json!(null)),
+            Some(ProblemType::Malformed),
+            "{member}"
+        );
+    }
+    assert_eq!(told(&|json| json["receipts"] = json!(null)), Some(ProblemType::Malformed));
+    assert_eq!(told(&|json| json["erasedAt"] = json!(null)), Some(ProblemType::Malformed));
+    let kid = example::signing_key("373").id();
+    let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":null}}"#));
+    let signature = format!("{protected}..{}", "A".repeat(86));
+    let signed = |json: &mut serde_json::Value| json["signature"] = json!(signature);
+    assert_eq!(told(&signed), Some(ProblemType::SignatureInvalid));
+}
+
+#[test]
+fn a_receipt_counts_incarnations_and_issues_from_one() {
+    for member in ["incarnation", "directoryIssue"] {
+        let counted = |number: i64| told(&|json| json["receipts"][0]["receipt"][member] = json!(number));
+        assert_eq!(counted(0), Some(ProblemType::Malformed), "{member}");
+        assert_eq!((counted(1), counted(7)), (None, None), "{member}");
+    }
+}
+
+#[test]
 fn a_signature_for_another_kind_of_value_does_not_hold() {
     let key = example::signing_key("373");
     let entry = Story::offered().entries()[0].clone();

@@ -23,7 +23,8 @@ impl FromStr for PartialDate {
         };
         let date: Date = whole.parse().map_err(|_| IdError::Form)?;
         // The parser also takes other spellings of a date; only this one comes out again.
-        if date.to_string() == whole { Ok(Self(text.to_owned())) } else { Err(IdError::Form) }
+        let fits = date.to_string() == whole && super::text::is_in_calendar(date);
+        if fits { Ok(Self(text.to_owned())) } else { Err(IdError::Form) }
     }
 }
 
@@ -66,6 +67,8 @@ mod tests {
             "2016/04",
             "+201",
             "2016-04-1é",
+            "0000",
+            "9999-12",
         ];
         for bad in bad {
             assert!(bad.parse::<PartialDate>().is_err(), "{bad}");

@@ -25,9 +25,11 @@ pub struct Capabilities {
     /// Software that answers.
     pub software: Software,
     /// How often its database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// Directory issue it works by.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
     /// Digest of that issue's `directory` object: peers that hold another issue of this number find out.

@@ -1,5 +1,7 @@
 //! `GET /v1/heads`: the signed heads of all ledgers shared with the caller, in commit order. Text: 11-recovery.
 
+use std::num::NonZeroU64;
+
 use serde::Serialize;
 
 use crate::canonical::{Json, ShapeError};
@@ -23,7 +25,7 @@ pub fn is_cursor(text: &str) -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct HeadPage {
     /// How often the answering server's database was restored; a cursor holds within one incarnation.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// Signed heads.
     #[schema(value_type = Vec<SignedHead>)]
@@ -42,7 +44,7 @@ impl HeadPage {
         let list = member("heads")?;
         let count = list.value().as_array().ok_or_else(|| ShapeError::at("/heads"))?.len();
         Ok(Self {
-            incarnation: member("incarnation")?.read()?,
+            incarnation: member("incarnation")?.read::<NonZeroU64>()?.get(),
             heads: (0..count).filter_map(|index| list.item(index)).collect(),
             next: member("next")?
                 .read::<String>()

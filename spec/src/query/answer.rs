@@ -31,7 +31,7 @@ pub struct Answer {
     #[schema(max_items = 7)]
     pub matched_on: Vec<MatchedField>,
     /// The authority believed to know the child; present exactly when the outcome is `referred`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::never_null")]
     pub referred_to: Option<AuthorityCode>,
     /// Whom to ring: the team that the directory lists, whichever team holds the child.
     pub team: Contact,
@@ -41,9 +41,11 @@ pub struct Answer {
     /// The authority that says it.
     pub by: AuthorityCode,
     /// How often that server's database was restored.
-    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::text::from_one")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub incarnation: u64,
     /// The directory issue that server works by.
+    #[serde(deserialize_with = "crate::text::from_one")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     pub directory_issue: u64,
 }
