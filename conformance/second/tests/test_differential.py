@@ -37,6 +37,8 @@ OFFER: list[Change] = [
     ("/child/familyName", "x" * 4000), ("/child/familyName", "\U0001f600" * 4000),
     ("/child/familyName", "x" * 4001), ("/child/familyName", None), ("/child/familyName", REMOVED),
     ("/child/givenName", None), ("/child/givenName", 7), ("/child/formerFamilyNames", []),
+    ("/child/formerFamilyNames", None), ("/child/formerUpns", None), ("/believedAddress/lines", None),
+    ("/child/dateOfBirth", "0000-01-01"), ("/child/dateOfBirth", "9999-01-01"),
     ("/child/formerFamilyNames", ["A", ""]), ("/child/dateOfBirth", "0001-01-01"), ("/child/dateOfBirth", "2016-02-30"), ("/child/dateOfBirth", "2016-2-3"),
     ("/child/dateOfBirth", "20160203"), ("/child/dateOfBirth", "2016-05-14T00:00:00Z"), ("/child/sex", "X"),
     ("/child/sex", "f"), ("/child/upn", "B373000020002"), ("/child/upn", None), ("/child/upnUnknownReason", "UN2"),
@@ -79,6 +81,7 @@ ENTRY: list[Change] = [
     ("/receipts", [{}]), ("/erasedAt", None), ("/erasedAt", "2026-11-24T09:30:00Z"), ("/body", None),
     ("/body", REMOVED), ("/body", "text"), ("/signature", None), ("/signature", REMOVED), ("/signature", "a..b"),
     ("/signature", "a.b"), ("/signature", ""), ("/unknown", [1]), ("/header", None), ("/header", []),
+    ("/header/precededBy", None), ("/header/supersedes", None), ("/header/successorOf", None),
     ("/header/precededBy", {}), ("/header/successorOf", []), ("/header/previous", REMOVED), ("/header/previous", "A" * 43),
     ("/header/sequence", -1), ("/header/sequence", True), ("/header/sequence", "0"), ("/header/sequence", 1),
     ("/header/protocol", "1"), ("/header/protocol", "1.7"), ("/header/protocol", "1.00"), ("/header/protocol", "2.0"),
@@ -97,7 +100,7 @@ ENTRY: list[Change] = [
 # Members of the protected header of the entry's signature.
 PROTECTED: list[dict[str, Any]] = [
     {"typ": "cme-entry"}, {"typ": "cme-receipt"}, {"alg": "none"}, {"kid": "abc"}, {"kid": 1},
-    {"kid": "A" * 43}, {"crit": []}, {"kid": REMOVED}, {"alg": REMOVED},
+    {"kid": "A" * 43}, {"typ": None}, {"crit": []}, {"kid": REMOVED}, {"alg": REMOVED},
 ]
 # Bodies of types that the caller may propose, or may not, right after the offer.
 FOLLOWING: list[tuple[str, Change]] = [
@@ -129,9 +132,12 @@ OUTCOMES: list[dict[str, Any]] = [
     {"kind": "left-england", "destination": "wales", "evidence": "written-acceptance", "evidencedOn": "2026-11-01"},
     {"kind": "left-england", "destination": "wales", "evidence": "travel-evidence", "evidencedOn": "2026-11-01",
      "acceptedBy": "A council"},
-    {"kind": "on-roll-attending", "urn": "100000"}, {"kind": "deceased"}, {"kind": "deceased", "on": None},
+    {"kind": "on-roll-attending", "urn": "100000"}, {"kind": "on-roll-attending", "urn": 1, "attendanceBegan": "2026-11-01"},
+    {"kind": "other-provision", "provision": "none", "startedOn": "2026-11-01"},
+    {"kind": "over-compulsory-school-age", "endedOn": "2026-11-31"},
+    {"kind": "duplicate", "of": {"transfer": "x", "sequence": 0, "headerDigest": "A" * 43}}, {"kind": "deceased"}, {"kind": "deceased", "on": None},
     {"kind": "other-provision", "provision": "eotas"}, {"kind": "moved-on", "onward": {}},
-    {"kind": "moved-on", "onward": None}, {"kind": "duplicate"},     {"kind": "duplicate", "of": {"transfer": "01936000-0000-7000-8000-000000000001", "sequence": 0,
+    {"kind": "moved-on", "onward": None}, {"kind": "duplicate"}, {"kind": "duplicate", "of": {"transfer": "01936000-0000-7000-8000-000000000001", "sequence": 0,
                                  "headerDigest": "A" * 43}, "confirmation": {}},
 ]
 TARGETS = ["/v1/heads?after=", "/v1/heads?after=x", "/v1/heads?after=1.5", "/v1/heads?other=1&other=2",
@@ -187,6 +193,7 @@ def mutated(export: dict, chance: random.Random) -> dict:
             places.append((where, key))
             if isinstance(where[key], (dict, list)):
                 walk(where[key])
+    places.append((export, "exportedAt"))
     for member in ("entries", "head", "peerHeads"):
         walk(export[member])
     where, key = chance.choice(places)
@@ -504,6 +511,9 @@ class Deliveries(_Servers):
         def again(number: int, **change: Any):
             return lambda to, offer, sent: {**sent[number], **change}
 
+        def own(to: str, offer: dict, sent: list[dict]) -> dict:
+            return offer
+
         early = {"receivedAt": "2026-01-01T00:00:00Z"}
         cases: dict[str, tuple] = {
             "a delivery, and again": (make("acknowledge"), again(0)),
@@ -516,6 +526,12 @@ class Deliveries(_Servers):
             "a receipt of another header": (make("acknowledge", {"headerDigest": "A" * 43}),),
             "a receipt before the offer's": (make("acknowledge", early),),
             "a receipt from the future": (make("acknowledge", {"receivedAt": "2099-01-01T00:00:00Z"}),),
+            "the offer, brought back, and again": (own, own),
+            "a receipt of incarnation 0": (make("acknowledge", {"incarnation": 0}),),
+            "the offer's id again": (lambda to, offer, sent: self.delivery(
+                to, offer, "accept", id=offer["header"]["id"]),),
+            "an id of before again": (make("acknowledge"), lambda to, offer, sent: make(
+                "accept", after=0, id=sent[0]["header"]["id"])(to, offer, sent)),
             "a receipt of an issue to come": (make("acknowledge", {"directoryIssue": 99}),),
             "an erased body": (make("acknowledge", erase=True), again(0)),
             "not allowed in the stage": (make("uphold"),),
@@ -533,6 +549,8 @@ class Deliveries(_Servers):
                 "kind": "moved-on", "onward": accept})),
             "a duplicate without a confirmation": (make("accept"), outcome(lambda offer, accept: {
                 "kind": "duplicate", "of": link(accept)})),
+            "a duplicate, confirmed by its author": (make("accept"), outcome(lambda offer, accept: {
+                "kind": "duplicate", "of": link(accept), "confirmation": head(accept, "accepted")})),
             "a duplicate, confirmed of another header": (make("accept"), outcome(lambda offer, accept: {
                 "kind": "duplicate", "of": link(offer), "confirmation": head(accept, "accepted")})),
             "a duplicate, confirmed by who is not responsible": (make("accept"), outcome(lambda offer, accept: {

@@ -6,7 +6,7 @@ use cme_spec::example::{self, Story};
 use serde_json::{Value, json};
 
 use super::mutation::{canonical, sealed, signed};
-use super::{accept, joined, reject, vectors};
+use super::{accept, base64url, joined, reject, vectors};
 use crate::tree::TextFile;
 
 const ABOUT: &str = "`entry` is a ledger entry, or `entryText` where JSON can't be quoted as JSON. Keys are those of ledgers/directory.json. \
@@ -120,6 +120,11 @@ fn taken_variants(header: &Value, body: &Value) -> Vec<Value> {
         with("in place of a ledger whose sequencer is gone", &|header, _| {
             header["supersedes"] = link.clone();
         }),
+        with("null for optional members of the body", &|_, body| {
+            for member in ["givenName", "formerFamilyNames", "alsoKnownAs", "formerUpns"] {
+                body["child"][member] = Value::Null;
+            }
+        }),
         with("after a forked ledger", &|header, _| header["successorOf"] = json!([link, link])),
         with("a child without a UPN", &|_, body| {
             if let Some(child) = body["child"].as_object_mut() {
@@ -155,6 +160,8 @@ fn malformed_headers() -> Vec<Value> {
     let digest = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
     let mut cases = vec![
         with("a type of no version", "type-unknown", &|header| header["type"] = json!("close")),
+        with("precededBy that is null", "malformed", &|header| header["precededBy"] = Value::Null),
+        with("successorOf that is null", "malformed", &|header| header["successorOf"] = Value::Null),
         with("protocol 2.0", "protocol-unsupported", &|header| header["protocol"] = json!("2.0")),
         with("a protocol that is no version", "protocol-unsupported", &|header| {
             header["protocol"] = json!("1.+0");
@@ -244,6 +251,16 @@ fn malformed_entries() -> Vec<Value> {
             entry["receipts"] = json!([receipts[0], receipts[1], receipts[0]]);
         }),
         with("receipts that are no array", "malformed", &|entry| entry["receipts"] = json!({})),
+        with("receipts that are null", "malformed", &|entry| entry["receipts"] = Value::Null),
+        with("a receipt of incarnation 0", "malformed", &|entry| {
+            entry["receipts"] = json!([receipts[0]]);
+            entry["receipts"][0]["receipt"]["incarnation"] = json!(0);
+        }),
+        with("a signature with a null typ", "signature-invalid", &|entry| {
+            let protected = json!({ "alg": "EdDSA", "kid": example::signing_key("373").id(), "typ": null });
+            let protected = base64url(protected.to_string().as_bytes());
+            entry["signature"] = json!(format!("{protected}..{}", "A".repeat(86)));
+        }),
         with("an altered body", "body-digest-mismatch", &|entry| entry["body"]["child"]["sex"] = json!("M")),
         with("a body with a member more", "body-digest-mismatch", &|entry| {
             entry["body"]["xLater"] = json!(1);
@@ -298,6 +315,7 @@ fn bodies() -> Vec<Value> {
         of("a date that does not exist", E::Offer, &|body| {
             body["child"]["dateOfBirth"] = json!("2016-02-30");
         }),
+        of("a date of the year 0", E::Offer, &|body| body["child"]["dateOfBirth"] = json!("0000-01-01")),
         of("a UPN with a wrong check letter", E::Offer, &|body| {
             body["child"]["upn"] = json!("A373000015042");
         }),
@@ -333,6 +351,12 @@ fn bodies() -> Vec<Value> {
         }),
         of("an outcome for a child who was not found", E::Outcome, &|body| {
             body["outcome"]["kind"] = json!("untraced");
+        }),
+        of("an outcome on a day that does not exist", E::Outcome, &|body| {
+            body["outcome"] = json!({ "kind": "over-compulsory-school-age", "endedOn": "2026-11-31" });
+        }),
+        of("an outcome without its day", E::Outcome, &|body| {
+            body["outcome"] = json!({ "kind": "over-compulsory-school-age" });
         }),
         of("a correction that points nowhere", E::Correct, &|body| {
             body["corrections"][0]["pointer"] = json!("child");

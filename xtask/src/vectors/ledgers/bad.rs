@@ -1,11 +1,13 @@
 //! Exports that don't verify, each genuine but for what its name says.
 
+use cme_spec::canonical::Json;
 use cme_spec::digest::Digest;
-use cme_spec::entry::EntryType as E;
+use cme_spec::entry::{Entry, EntryType as E};
 use cme_spec::envelope::Envelope;
 use cme_spec::example::{self, Story};
 use cme_spec::ledger::export::Export;
 use cme_spec::receipt::Head;
+use serde_json::{Value, json};
 
 use super::super::mutation::altered_in;
 use super::good::{branch, forked_export, without_bodies};
@@ -35,6 +37,7 @@ pub(super) fn cases() -> Vec<BadCase> {
     cases.extend(heads());
     cases.extend(wrong_keys());
     cases.extend(others());
+    cases.extend(in_branches());
     cases
 }
 
@@ -285,6 +288,38 @@ fn others() -> Vec<BadCase> {
             "form",
             None,
             story().export("330").replace("cme-ledger/1", "cme-ledger/2"),
+        ),
+        bad(
+            "an export that does not say when it was made",
+            "bad/undated.json",
+            "form",
+            None,
+            story().export("330").replace("\"exportedAt\"", "\"madeAt\""),
+        ),
+    ]
+}
+
+/// What does not hold in the further branch of a fork that is proven.
+fn in_branches() -> [BadCase; 2] {
+    let trunk = Story::of(56, &[E::Offer, E::Acknowledge]);
+    let theirs = branch(&trunk, E::Decline);
+    let with = |member: &str, value: Value| {
+        let mut json = theirs.to_json().into_value();
+        json[member] = value;
+        let json = Json::from_typed(&json).expect("an entry stays within the canonical form");
+        let changed = Entry::from_json(json).expect("its form is not what changed");
+        forked_export(&trunk, E::Accept, &[vec![changed]])
+    };
+    let body = example::body(E::Redirect).into_value();
+    let signature = trunk.entries()[1].signature().as_str();
+    [
+        bad("a body altered in a branch", "bad/branch-body.json", "body-digest", 2, with("body", body)),
+        bad(
+            "a signature altered in a branch",
+            "bad/branch-signature.json",
+            "signature",
+            2,
+            with("signature", json!(signature)),
         ),
     ]
 }
