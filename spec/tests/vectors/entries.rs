@@ -71,7 +71,7 @@ fn place(ledger: &Ledger, entry: &Entry, refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Sequence if entry.header().sequence > ledger.head.sequence + 1 => "sequence-gap",
         Refusal::Sequence | Refusal::Previous => "sequence-conflict",
-        Refusal::Receipt | Refusal::ReceivedAtOrder => "receipt-invalid",
+        Refusal::Receipt | Refusal::ReceivedAtOrder | Refusal::IncarnationOrder => "receipt-invalid",
         Refusal::HeaderChanged => "header-changed",
         Refusal::WrongAuthor(_) => "wrong-author",
         Refusal::NotAllowed { .. } | Refusal::NotAnOffer => "not-allowed-in-stage",
