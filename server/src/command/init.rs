@@ -153,7 +153,8 @@ impl Init {
             keys: vec![Key {
                 kid: signing.id(),
                 public_key: signing.public(),
-                valid_from: now,
+                // An answer is dated to the second, so the first could be of a time before its key's.
+                valid_from: now.whole_second(),
                 retired_at: None,
                 revoked_at: None,
             }],
