@@ -287,6 +287,7 @@ impl<'a> Verifier<'a> {
                 self.find(Some(at), "fork");
                 continue;
             }
+            self.branch(entries, items, at);
             forks.push(Json::object([("sequence", i64::try_from(at).unwrap_or_default().into())]));
             let accepts = items.iter().filter(|entry| entry.text_at("/header/type") == Some("accept"));
             accepted = accepted.or_else(|| {
@@ -294,6 +295,32 @@ impl<'a> Verifier<'a> {
             });
         }
         (forks, accepted)
+    }
+
+    /// Steps 2 to 4 of the entries of a branch that parts at `at`.
+    fn branch(&mut self, entries: &[&Json], items: &[Json], at: usize) {
+        let before = at.checked_sub(1).and_then(|before| entries.get(before));
+        let mut previous = before.map(|entry| digest(&crate::draft::header_of(entry)));
+        for (place, entry) in (at..).zip(items) {
+            let header = crate::draft::header_of(entry);
+            if header.integer_at("/sequence") != i64::try_from(place).ok()
+                || header.text_at("/previous").map(str::to_owned) != previous
+            {
+                self.find(Some(place), "chain");
+                return;
+            }
+            let body = entry.member("body").filter(|body| **body != Json::Null);
+            if body.is_some_and(|body| header.text_at("/bodyDigest") != Some(&digest(body))) {
+                self.find(Some(place), "body-digest");
+            }
+            let author = header.text_at("/author").unwrap_or_default();
+            let made = header.text_at("/createdAt").and_then(instant::read);
+            let at = Self::received(entry, self.text("/receiving")).or(made);
+            if self.signed((author, "cme-entry"), &header, entry.text_at("/signature"), at).is_err() {
+                self.find(Some(place), "signature");
+            }
+            previous = Some(digest(&header));
+        }
     }
 
     fn evidence_fails(&mut self, entry: &Json, header: &Json) -> bool {
