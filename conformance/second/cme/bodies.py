@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from . import forms
 from .canonical import Json
-from .documents import Entry, Head, is_link
+from .documents import Entry, Head
 from .problems import Problem
 
 Check = Callable[[Any, str], None]
@@ -223,7 +223,10 @@ OUTCOMES: dict[str, Check] = {
     ),
     "deceased": shape(on_=date),
     "over-compulsory-school-age": shape(endedOn=date),
-    "duplicate": shape(of=form(is_link), confirmation_=_signed_head),
+    "duplicate": shape(
+        of=shape(transfer=form(forms.is_uuid), sequence=form(forms.is_integer), headerDigest=form(forms.is_digest)),
+        confirmation_=_signed_head,
+    ),
 }
 
 
