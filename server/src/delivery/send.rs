@@ -132,8 +132,8 @@ async fn bring(node: &Node, letter: &Letter, lease: &Lease, entry: &Entry) -> Re
             Err(Failure::later("the peer holds another version of this entry"))
         }
         Err(error) => {
-            if let Some(head) = gap_after(&error) {
-                return refill(node, letter, head).await;
+            if let Some(from) = gap_from(&error) {
+                return refill(node, letter, from).await;
             }
             let (step, forked) = (error.next_step(), is_forked(&error));
             let failure = Failure::from(error);
@@ -149,10 +149,11 @@ async fn bring(node: &Node, letter: &Letter, lease: &Lease, entry: &Entry) -> Re
     }
 }
 
-/// The head after which the peer lacks entries, where it says so; no head when it lacks the ledger.
-fn gap_after(error: &ClientError) -> Option<Option<u64>> {
+/// The place from which on the peer lacks entries, where it says that it does; the first when it lacks the ledger.
+fn gap_from(error: &ClientError) -> Option<u64> {
     let gap = |problem: &&Problem| problem.registered() == Some(ProblemType::SequenceGap);
-    error.problem().filter(gap).map(|problem| problem.head.flatten().map(|head| head.sequence))
+    let problem = error.problem().filter(gap)?;
+    Some(problem.head.flatten().map_or(0, |head| head.sequence.saturating_add(1)))
 }
 
 fn is_forked(error: &ClientError) -> bool {
@@ -177,9 +178,8 @@ async fn after_fork(node: &Node, letter: &Letter, failure: Failure) -> Result<Se
 }
 
 /// The peer lacks entries before this one: they are sent first. Implements: DLV-011
-async fn refill(node: &Node, letter: &Letter, head: Option<u64>) -> Result<Sent, Failure> {
+async fn refill(node: &Node, letter: &Letter, from: u64) -> Result<Sent, Failure> {
     let (key, now) = (letter.key, node.now());
-    let from = head.map_or(0, |head| head.saturating_add(1));
     let before = u64::try_from(letter.place).unwrap_or(0);
     let queued = node.store().write(move |tx| {
         let missing = ledgers::entries(tx, &key, from, before.saturating_sub(from))?;
@@ -224,8 +224,8 @@ async fn propose(node: &Node, letter: &Letter) -> Result<Sent, Failure> {
         }
         Err(error) => {
             // The sequencer may have been set back: then it lacks what it once receipted.
-            if let Some(head) = gap_after(&error) {
-                return refill(node, letter, head).await;
+            if let Some(from) = gap_from(&error) {
+                return refill(node, letter, from).await;
             }
             // The sequencer may be ahead: what it holds decides whether the decision can still be made.
             let (step, forked) = (error.next_step(), is_forked(&error));
