@@ -237,6 +237,7 @@ def check_before(entries, directory):
 def check_export(export, directory):
     """Everything about an export that can be said without the table of stages."""
     same(export["format"], "cme-ledger/1", "format")
+    ensure("exportedAt" in export, "no day of export")
     parties = (export["originating"], export["receiving"])
     ensure(export["entries"], "no entry", 0)
     previous = None
@@ -245,6 +246,7 @@ def check_export(export, directory):
     check_sequencer(export)
     for fork in export["forks"]:
         check_fork(export, directory, fork["entries"][0])
+        check_branch(export, directory, fork["entries"])
     check_heads(export, directory, parties)
 
 
@@ -295,6 +297,19 @@ def check_fork(export, directory, branch):
             theirs = [signed for signed in entry["receipts"] if signed["receipt"]["by"] == export["receiving"]]
             ensure(theirs, "a branch without the sequencer's signature", n)
             at_place(n, verify, theirs[0]["receipt"], theirs[0]["signature"], keys)
+
+
+def check_branch(export, directory, entries):
+    """A branch follows on the ledger, and its entries have their bodies and signatures."""
+    first = entries[0]["header"]["sequence"]
+    previous = digest(export["entries"][first - 1]["header"]) if first else None
+    for n, entry in enumerate(entries, first):
+        header = entry["header"]
+        same(header["sequence"], n, "sequence", n)
+        same(header["previous"], previous, "previous", n)
+        check_body(entry, n)
+        at_place(n, verify, header, entry["signature"], keys_of(directory, header["author"]))
+        previous = digest(header)
 
 
 def check_heads(export, directory, parties):
