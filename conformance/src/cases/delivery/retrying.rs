@@ -154,7 +154,7 @@ fn pauses(court: &mut Court<'_>) -> Found<Vec<Vec<Duration>>> {
         let puts = played.puts_of(&offered.transfer, 0);
         // Not every try is to go on for the rest of the run.
         played.plan(Vec::new(), None);
-        all.push(puts.windows(2).map(|pair: &[Put]| pair[1].at - pair[0].at).collect());
+        all.push(puts[..TRIES].windows(2).map(|pair: &[Put]| pair[1].at - pair[0].at).collect());
     }
     Ok(all)
 }
@@ -166,13 +166,15 @@ fn back_off(court: &mut Court<'_>) -> Found<()> {
     // Three doublings, with room for jitter and for a ceiling that is soon reached.
     let actual = format!("the first {first:?}, the last {last:?} in {OFFERS} offers");
     ensure(last > first * 2, "DLV-007", "pauses that grow", actual)?;
-    // Of each try the pauses of the offers, compared: a busy machine spreads some of them, and jitter all.
-    let spread = |at: usize| {
-        let pauses = all.iter().filter_map(|pauses| pauses.get(at));
-        let (most, least) = (pauses.clone().max()?, pauses.min()?);
+    // The offers compared, by their longest pauses and by all that each waited: a sender that looks at its clock
+    // now and then makes short pauses alike, and a busy machine makes one pause differ rather than both figures.
+    let spread = |waited: fn(&Vec<Duration>) -> Duration| {
+        let waited = all.iter().map(waited);
+        let (most, least) = (waited.clone().max()?, waited.min()?);
         Some(most.as_secs_f64() / least.as_secs_f64() - 1.0)
     };
-    let least = (0..TRIES - 1).filter_map(spread).fold(f64::INFINITY, f64::min);
+    let figures = [spread(|pauses| pauses[TRIES - 2]), spread(|pauses| pauses.iter().sum())];
+    let least = figures.into_iter().flatten().fold(f64::INFINITY, f64::min);
     let actual = format!("the pauses of {OFFERS} offers are alike to {:.1} %", least * 100.0);
     ensure(least > SPREAD_MIN, "DLV-007", "pauses with jitter", actual)
 }
