@@ -10,6 +10,9 @@ Needs Python 3.11 and nothing else.
 """
 
 import argparse
+import csv
+import datetime
+import io
 import json
 import os
 import pathlib
@@ -20,6 +23,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
+import uuid
 
 # Longest wait for the server to be ready, and for one command, in seconds.
 READY_SECONDS_MAX = 60
@@ -32,6 +36,19 @@ LOOKED = ("a newer directory issue is in use", "the directory could not be refre
 # What an officer's decision is called on the command line.
 COMMANDS = {"request-information": "ask", "supply-information": "supply"}
 DEADLINES = {"originating-act": "originating-acts"}
+
+# Columns of an import by a subject's members; lists are joined.
+COLUMNS = {"familyName": "family_name", "givenName": "given_name", "middleNames": "middle_names",
+           "formerFamilyNames": "former_family_names", "alsoKnownAs": "also_known_as",
+           "dateOfBirth": "date_of_birth", "sex": "sex", "upns": "upn", "nhsNumber": "nhs_number",
+           "lastPostcode": "postcode"}
+SOURCE = "suite"
+
+# Who decides.
+OFFICER = "o-1"
+
+# What `office query show` says of an authority that has not answered.
+UNANSWERED = {"to-answer": "waiting", "refused": "refused", "withdrawn": "waiting"}
 
 
 class Unsupported(Exception):
@@ -137,6 +154,79 @@ class Server:
         self.office("notice", "acknowledge", "--id", wish["notice"], "--disposition", wish["disposition"])
         return {}
 
+    def seed_child(self, wish):
+        """A child comes into the register by a file of a source, as those of schools do."""
+        row = {"reference": str(uuid.uuid4()), "shielded": "yes" if wish["shielded"] else "no"}
+        for member, value in wish["child"].items():
+            if member == "upns":
+                value, row["former_upns"] = value[0], ";".join(value[1:])
+            row[COLUMNS[member]] = ";".join(value) if isinstance(value, list) else value
+        text = io.StringIO()
+        table = csv.DictWriter(text, row)
+        table.writeheader()
+        table.writerow(row)
+        path = self.folder / "suite.children.csv"
+        path.write_text(text.getvalue())
+        before = self.children()
+        self.command("register", "import", str(path), "--source", SOURCE, "--merge")
+        # The running server follows the database; done when it knows the child.
+        until = time.monotonic() + READY_SECONDS_MAX
+        while self.children() == before:
+            if time.monotonic() > until:
+                raise RuntimeError("the server does not take the child in")
+            time.sleep(0.02)
+        return {}
+
+    def children(self):
+        """How many children the running server knows."""
+        with urllib.request.urlopen(f"http://{self.operations}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return next((line for line in lines if line.startswith("cme_register_children")), None)
+
+    def ask(self, wish):
+        more = ["--officer", OFFICER, "--wait", "0", "--json"]
+        if "secondOfficer" in wish:
+            more += ["--second-officer", wish["secondOfficer"]]
+        if "standingUntil" in wish:
+            left = datetime.datetime.fromisoformat(wish["standingUntil"]) - datetime.datetime.now(datetime.UTC)
+            more += ["--standing-days", str(round(left / datetime.timedelta(days=1)))]
+        if "renews" in wish:
+            told = self.command("office", "query", "renew", "--id", wish["renews"], *more)
+        elif "secondOfficer" in wish:
+            told = self.command("office", "query", "broadcast", "--authorities", ",".join(wish["to"]), *more,
+                                body=wish["subject"])
+        else:
+            if len(wish["to"]) != 1:
+                raise Refused("more authorities than one are asked by a broadcast")
+            told = self.command("office", "query", "ask", "--to", wish["to"][0], "--purpose", wish["purpose"],
+                                *more, body=wish["subject"])
+        whole = json.loads(told.splitlines()[-1])
+        return {"queries": [{"to": asked["authority"], "query": asked["query"]} for asked in whole["authorities"]]}
+
+    def answer(self, wish):
+        """What an officer says to a query: to one that stands and is matched, by releasing the match."""
+        waiting = self.office("answer", "list")
+        stands = any(query["query"] == wish["query"] for query in waiting["standing"])
+        command = "release" if stands and wish["outcome"] == "known" else wish["outcome"]
+        more = ["--to", wish["referredTo"]] if "referredTo" in wish else []
+        self.office("answer", command, "--query", wish["query"], "--officer", OFFICER, *more)
+        return {}
+
+    def withdraw(self, wish):
+        self.office("query", "withdraw", "--id", wish["query"])
+        return {}
+
+    def matches(self, _):
+        return {"matches": [{"query": query["query"]} for query in self.office("answer", "list")["standing"]]}
+
+    def asked(self, _):
+        told = []
+        for asking in self.office("query", "list")["queries"]:
+            whole = self.office("query", "show", "--id", asking["id"])
+            told += [{"query": asked["query"], "to": asked["authority"],
+                      "state": UNANSWERED.get(asked["status"], "answered")} for asked in whole["authorities"]]
+        return {"asked": told}
+
     def transfer(self, wish):
         seen = self.office("show", "--transfer", wish["transfer"])
         return {
@@ -194,14 +284,20 @@ class Server:
 
 ABILITIES = {
     ("seed", "directory"): Server.take_issue,
+    ("seed", "child"): Server.seed_child,
     ("trigger", "offer"): Server.offer,
     ("trigger", "decide"): Server.decide,
     ("trigger", "tell"): Server.tell,
     ("trigger", "acknowledge-notice"): Server.acknowledge,
+    ("trigger", "ask"): Server.ask,
+    ("trigger", "answer"): Server.answer,
+    ("trigger", "withdraw-query"): Server.withdraw,
     ("observe", "transfer"): Server.transfer,
     ("observe", "refused"): Server.refused,
     ("observe", "export"): Server.export,
     ("observe", "verdict"): Server.verdict,
+    ("observe", "matches"): Server.matches,
+    ("observe", "asked"): Server.asked,
     ("process", "kill"): Server.kill,
     ("process", "start"): Server.start_again,
     ("process", "backup"): Server.back_up,

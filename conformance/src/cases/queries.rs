@@ -7,7 +7,7 @@ pub(super) mod standing;
 
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, Played, ensure, failed, refused, same_signed};
-use crate::draft::statements::{Statement, id_of, subject};
+use crate::draft::statements::{OTHER_DATE, Statement, id_of, subject};
 use crate::draft::{header_of, uuid};
 use crate::encoding::digest;
 use crate::json::Json;
@@ -322,19 +322,28 @@ fn repeats(court: &mut Court<'_>) -> Found<()> {
     refused("QRY-016", &["id-reused"], &response)
 }
 
-/// A query that a child matches by name alone, and the answer.
+/// A query of which the subject says that a child of its register may be the one, and that answer. In what the two
+/// agree and in what they don't is the subject's to weigh, so several kinds are tried.
 fn asked_possibly(court: &mut Court<'_>, played: &Played) -> Found<(Json, Json)> {
-    let mut child = subject();
-    let mut asked = child.clone();
-    child.set("/dateOfBirth", "2014-11-02");
-    asked.set("/dateOfBirth", "2015");
-    court.seed(&child, false)?;
-    let query = court.query(&played.peer, asked).sealed(&played.peer.key);
-    let answers = court.answered(&played.peer, &query)?;
-    if outcome(&answers[0]) == "possible" {
-        return Ok((query, answers[0].clone()));
+    let other: [(&str, Json); 3] = [
+        ("/dateOfBirth", OTHER_DATE.into()),
+        ("/givenName", "Zebedee".into()),
+        ("/familyName", "Pimmelhoof".into()),
+    ];
+    let mut told = Vec::new();
+    for (path, value) in other {
+        let child = subject();
+        let mut asked = child.clone();
+        asked.set(path, value);
+        court.seed(&child, false)?;
+        let query = court.query(&played.peer, asked).sealed(&played.peer.key);
+        let answers = court.answered(&played.peer, &query)?;
+        if outcome(&answers[0]) == "possible" {
+            return Ok((query, answers[0].clone()));
+        }
+        told.push(format!("{} where {path} differs", outcome(&answers[0])));
     }
-    Err(Miss::Unexercised(format!("a child of the same name is answered {}", outcome(&answers[0]))))
+    Err(Miss::Unexercised(format!("no query is answered possible, but {}", told.join(", "))))
 }
 
 /// Lets an officer of the subject answer a query again.

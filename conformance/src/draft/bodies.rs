@@ -12,10 +12,14 @@ pub(crate) const CANARY: &str = "Kanarie";
 
 /// A salt.
 pub(crate) fn salt() -> Json {
+    base64url(&drawn()).into()
+}
+
+/// Random bytes. Without a random source they are weak; of an invented child they protect nothing.
+pub(super) fn drawn() -> [u8; 16] {
     let mut bytes = [0; 16];
-    // Without a random source the salt is weak; of an invented child it protects nothing.
     let _ = SystemRandom::new().fill(&mut bytes);
-    base64url(&bytes).into()
+    bytes
 }
 
 fn officer() -> Json {

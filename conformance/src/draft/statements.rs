@@ -1,7 +1,7 @@
 //! Queries and notices that the suite writes.
 
+use super::bodies::{self, salt};
 use super::{header_of, uuid};
-use crate::draft::bodies::salt;
 use crate::encoding::digest;
 use crate::instant::{date, now, written};
 use crate::json::Json;
@@ -14,19 +14,45 @@ pub(crate) struct Statement {
     pub(crate) body: Json,
 }
 
-/// An invented child, as a query or a notice has it, of whom nobody else bears the name.
-pub(crate) fn subject() -> Json {
-    let mark: String = uuid().bytes().rev().filter(u8::is_ascii_hexdigit).map(letter).take(12).collect();
-    Json::object([
-        ("familyName", format!("{}{mark}", super::bodies::CANARY).into()),
-        ("givenName", "Ada".into()),
-        ("dateOfBirth", "2015-03-14".into()),
-        ("sex", "F".into()),
-    ])
-}
+/// Given names of invented children.
+const GIVEN: [&str; 16] = [
+    "Ada",
+    "Bertram",
+    "Clementine",
+    "Dmitri",
+    "Eluned",
+    "Femi",
+    "Gwilym",
+    "Hortense",
+    "Idris",
+    "Jocasta",
+    "Kwame",
+    "Lettice",
+    "Mungo",
+    "Nerys",
+    "Oswald",
+    "Philippa",
+];
 
-fn letter(byte: u8) -> char {
-    char::from(b'a' + byte % 26)
+/// Letters of an invented family name, in turn.
+const LETTERS: [&[u8; 16]; 2] = [b"bcdfghjklmnprstv", b"aeiouaeiouaeiouy"];
+
+/// A date of birth that no other invented child has, not even in part.
+pub(crate) const OTHER_DATE: &str = "2008-12-30";
+
+/// An invented child, as a query or a notice has it. Any two differ in name and date of birth, so that a register
+/// which takes like for like mistakes none for another.
+pub(crate) fn subject() -> Json {
+    let drawn = bodies::drawn();
+    let sign = |at: usize| usize::from(drawn[at]);
+    let mark: String = (0..9).map(|at| char::from(LETTERS[at % 2][sign(at) % 16])).collect();
+    let date = format!("20{}-{:02}-{:02}", 10 + sign(9) % 9, 1 + sign(10) % 11, 1 + sign(11) % 28);
+    Json::object([
+        ("familyName", format!("{mark}{}", bodies::CANARY).into()),
+        ("givenName", GIVEN[sign(12) % 16].into()),
+        ("dateOfBirth", date.into()),
+        ("sex", if sign(13) % 2 == 0 { "F" } else { "M" }.into()),
+    ])
 }
 
 fn basis() -> Json {
