@@ -196,7 +196,7 @@ impl PeerClient {
     pub async fn put_entry(&self, entry: &Entry) -> Result<Delivered, ClientError> {
         let header = entry.header();
         let url = self.url(&format!("/v1/transfers/{}/entries/{}", header.transfer, header.sequence));
-        let bytes = entry.to_json().canonical_bytes();
+        let bytes = entry.canonical_text().into_bytes();
         let answer = self.call(&put_entry::OPERATION, &url, Some(bytes)).await?;
         let receipt: Signed<Receipt> =
             self.document(&answer.json, |receipt: &Receipt| (receipt.by, receipt.received_at))?;

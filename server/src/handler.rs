@@ -13,7 +13,6 @@ pub mod withdraw_query;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use cme_spec::canonical::Json;
 use serde::Serialize;
 
 use crate::extract::Fault;
@@ -24,20 +23,20 @@ fn answer(status: actix_web::http::StatusCode, body: &impl Serialize) -> HttpRes
     HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(body)
 }
 
-/// A signed document in canonical form: the same document is the same bytes whenever it is asked for.
-fn answer_document(status: actix_web::http::StatusCode, document: &Json) -> HttpResponse {
+/// The canonical text of a signed document: the same document is the same bytes whenever it is asked for.
+fn answer_document(status: actix_web::http::StatusCode, text: String) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
-        .body(document.canonical_bytes())
+        .body(text)
 }
 
 /// A storage receipt as an answer, or the refusal.
 fn answer_stored(told: Told) -> Result<HttpResponse, Fault> {
     use actix_web::http::StatusCode;
     match told {
-        Told::Stored(receipt) => Ok(answer_document(StatusCode::CREATED, &receipt.to_json())),
-        Told::Repeated(receipt) => Ok(answer_document(StatusCode::OK, &receipt.to_json())),
+        Told::Stored(receipt) => Ok(answer_document(StatusCode::CREATED, receipt.canonical_text())),
+        Told::Repeated(receipt) => Ok(answer_document(StatusCode::OK, receipt.canonical_text())),
         Told::Refused(problem) => Err(problem.into()),
     }
 }

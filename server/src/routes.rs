@@ -22,7 +22,8 @@ pub fn protocol(config: &mut web::ServiceConfig) {
     for operation in operation::of_profiles(PROFILES) {
         paths.entry(operation.path()).or_default().push(operation);
     }
-    let scope = paths.iter().fold(web::scope(BASE), |scope, (path, operations)| {
+    // Paths are tried in turn; the one that is asked for most, an entry's, is the last by its name.
+    let scope = paths.iter().rev().fold(web::scope(BASE), |scope, (path, operations)| {
         let resource = web::resource(path.as_str());
         let resource =
             operations.iter().fold(resource, |resource, operation| resource.route(route(operation)));

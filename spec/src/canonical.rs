@@ -188,6 +188,23 @@ impl Json {
     }
 }
 
+/// The canonical text of an object, from those of its members: what is written already isn't written again, and
+/// nothing is copied to be written.
+pub(crate) fn canonical_object<const N: usize>(mut members: [(&str, &str); N]) -> String {
+    members.sort_unstable_by(|(a, _), (b, _)| by_code_units(a, b));
+    let length: usize = members.iter().map(|(name, text)| name.len() + text.len() + 4).sum();
+    let mut out = String::with_capacity(length + 2);
+    for (index, (name, text)) in members.into_iter().enumerate() {
+        out.push(if index == 0 { '{' } else { ',' });
+        out.push('"');
+        out.push_str(name);
+        out.push_str("\":");
+        out.push_str(text);
+    }
+    out.push('}');
+    out
+}
+
 /// The members of an object, each taken once.
 pub(crate) struct Members(Map<String, Value>);
 

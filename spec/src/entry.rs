@@ -7,7 +7,7 @@ mod wire_tests;
 
 pub use self::header::{HeadRef, Header, LedgerPoint, ResponsibilityRef};
 pub use self::kind::{EntryType, EntryTypeError};
-use crate::canonical::{Json, Members, ShapeError};
+use crate::canonical::{Json, Members, ShapeError, canonical_object};
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::ids::AuthorityCode;
@@ -242,6 +242,25 @@ impl Entry {
         members.push(("signature", Json::text(self.signature.as_str())));
         members.push(("receipts", Json::array(self.receipts.iter().map(Envelope::to_json))));
         Json::object(members)
+    }
+
+    /// The wire form in canonical bytes.
+    pub fn canonical_text(&self) -> String {
+        let header = self.header_json.kept_canonical();
+        let signature = self.signature.canonical_text();
+        let receipts: Vec<String> = self.receipts.iter().map(Envelope::canonical_text).collect();
+        let receipts = format!("[{}]", receipts.join(","));
+        let (header, signature, receipts) =
+            (("header", header), ("signature", signature.as_str()), ("receipts", receipts.as_str()));
+        match &self.body {
+            Body::Present(body) => {
+                canonical_object([header, ("body", body.kept_canonical()), signature, receipts])
+            }
+            Body::Erased { at } => {
+                let at = format!("\"{at}\"");
+                canonical_object([header, ("body", "null"), ("erasedAt", &at), signature, receipts])
+            }
+        }
     }
 }
 

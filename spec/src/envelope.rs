@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::canonical::{Json, ShapeError};
+use crate::canonical::{Json, ShapeError, canonical_object};
 use crate::digest::Digest;
 use crate::signature::{DetachedJws, KeyId, PublicKey, SignatureError, SigningKey};
 
@@ -76,6 +76,12 @@ impl<T: Document> Envelope<T> {
     /// The wire form.
     pub fn to_json(&self) -> Json {
         Json::object([(T::MEMBER, self.json.clone()), ("signature", Json::text(self.signature.as_str()))])
+    }
+
+    /// The wire form in canonical bytes.
+    pub fn canonical_text(&self) -> String {
+        let signature = self.signature.canonical_text();
+        canonical_object([(T::MEMBER, self.json.kept_canonical()), ("signature", &signature)])
     }
 }
 

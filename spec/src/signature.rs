@@ -188,6 +188,11 @@ impl DetachedJws {
         &self.text
     }
 
+    /// The same as JSON. It is made of letters, digits, hyphens, underscores and dots, none of which is escaped.
+    pub(crate) fn canonical_text(&self) -> String {
+        format!("\"{}\"", self.text)
+    }
+
     /// Holds when the protected header leaves `typ` out or says that the value is of this kind.
     ///
     /// Implements: SIG-002

@@ -53,7 +53,7 @@ impl PeerClient {
     pub async fn put_answer(&self, answer: &Envelope<Answer>) -> Result<Signed<Stored>, ClientError> {
         let Answer { query, number, .. } = answer.content();
         let url = self.url(&format!("/v1/queries/{query}/answers/{number}"));
-        let sent = Some(answer.to_json().canonical_bytes());
+        let sent = Some(answer.canonical_text().into_bytes());
         let told = self.call(&put_answer::OPERATION, &url, sent).await?;
         self.stored(&told.json, StoredKind::Answer, &query.to_string(), answer.digest())
     }
@@ -85,7 +85,7 @@ impl PeerClient {
     ) -> Result<Signed<Stored>, ClientError> {
         let id = said.content().notice;
         let url = self.url(&format!("/v1/notices/{id}/acknowledgement"));
-        let sent = Some(said.to_json().canonical_bytes());
+        let sent = Some(said.canonical_text().into_bytes());
         let told = self.call(&put_acknowledgement::OPERATION, &url, sent).await?;
         self.stored(&told.json, StoredKind::Acknowledgement, &id.to_string(), said.digest())
     }

@@ -46,9 +46,9 @@ pub(crate) async fn put_entry(
             if delivered {
                 caller.node.wake_outbox();
             }
-            Ok(answer_document(StatusCode::CREATED, &receipt.to_json()))
+            Ok(answer_document(StatusCode::CREATED, receipt.canonical_text()))
         }
-        Answer::Repeated(receipt) => Ok(answer_document(StatusCode::OK, &receipt.to_json())),
+        Answer::Repeated(receipt) => Ok(answer_document(StatusCode::OK, receipt.canonical_text())),
         Answer::Refused(problem) => {
             if missing_here(&problem) {
                 caller.node.ask_pull(key);

@@ -25,7 +25,9 @@ pub(crate) async fn put_query(
     let reply = receive(&caller.desk()?, query, arrived).await?;
     tracing::info!(query = %id, %author, outcome = reply.name(), "query received");
     match reply {
-        Reply::Answers(answers, _) => Ok(answer_document(StatusCode::OK, &Reply::content(&answers))),
+        Reply::Answers(answers, _) => {
+            Ok(answer_document(StatusCode::OK, Reply::content(&answers).canonical_text()))
+        }
         Reply::Refused(problem) => Err(problem.into()),
         Reply::Later(problem, seconds) => Err(Fault::Later(Box::new(problem), seconds)),
     }

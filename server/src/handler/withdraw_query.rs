@@ -18,7 +18,7 @@ pub(crate) async fn withdraw_query(caller: Caller, request: HttpRequest) -> Resu
     match withdraw(&caller.desk()?, id, arrived).await? {
         Withdrawn::Receipt(receipt) => {
             tracing::info!(query = %id, author = %caller.authority, "query withdrawn");
-            Ok(answer_document(StatusCode::OK, &receipt.to_json()))
+            Ok(answer_document(StatusCode::OK, receipt.canonical_text()))
         }
         Withdrawn::Refused(problem) => Err(problem.into()),
     }

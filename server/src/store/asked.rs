@@ -316,9 +316,9 @@ pub fn keep_answer(
     let number = i64::try_from(answer.content().number).map_err(|_| BROKEN)?;
     let values = key.values([
         number.into(),
-        answer.to_json().canonical_text().into(),
+        answer.canonical_text().into(),
         received_at.milliseconds().into(),
-        stored.map(|stored| stored.to_json().canonical_text()).into(),
+        stored.map(Envelope::canonical_text).into(),
     ]);
     tx.exec(SQL, &values).map(|_| ())
 }
@@ -333,7 +333,7 @@ pub fn keep_stored(
     const SQL: &str = "UPDATE asked_answer SET stored = ?4 WHERE hosted = ?1 AND query = ?2 AND number = ?3 \
                        AND stored IS NULL";
     let number = i64::try_from(number).map_err(|_| BROKEN)?;
-    tx.exec(SQL, &key.values([number.into(), stored.to_json().canonical_text().into()])).map(|_| ())
+    tx.exec(SQL, &key.values([number.into(), stored.canonical_text().into()])).map(|_| ())
 }
 
 /// The identical header under a newer signature.
@@ -353,7 +353,7 @@ pub fn withdraw(tx: &mut dyn Tx, key: &QueryKey, at: Instant) -> Result<(), Stor
 pub fn keep_withdrawal(tx: &mut dyn Tx, key: &QueryKey, stored: &Envelope<Stored>) -> Result<(), StoreError> {
     const SQL: &str =
         "UPDATE asked_query SET withdrawal = ?3 WHERE hosted = ?1 AND query = ?2 AND withdrawal IS NULL";
-    tx.exec(SQL, &key.values([stored.to_json().canonical_text().into()])).map(|_| ())
+    tx.exec(SQL, &key.values([stored.canonical_text().into()])).map(|_| ())
 }
 
 /// An officer has looked at what was answered so far.

@@ -152,8 +152,8 @@ pub fn append(tx: &mut dyn Tx, key: &LedgerKey, ledger: &Ledger, entry: &Entry) 
             body.into(),
             erased_at.into(),
             entry.signature().as_str().into(),
-            sequencer.to_json().canonical_text().into(),
-            counter.map(|receipt| receipt.to_json().canonical_text()).into(),
+            sequencer.canonical_text().into(),
+            counter.map(Envelope::canonical_text).into(),
         ],
     )?;
     save(tx, key, ledger, entry.header().follows())
@@ -262,7 +262,7 @@ pub fn keep_counter_receipt(
     let [hosted, counterparty, transfer] = key.values();
     let (sequence, digest) =
         (place(receipt.content().sequence)?, receipt.content().header_digest.to_string());
-    let text = receipt.to_json().canonical_text();
+    let text = receipt.canonical_text();
     tx.exec(SQL, &[hosted, counterparty, transfer, sequence.into(), text.into(), digest.into()]).map(|_| ())
 }
 
@@ -285,7 +285,7 @@ pub fn mark_forked(tx: &mut dyn Tx, key: &LedgerKey, branch: &Entry) -> Result<b
             transfer.clone(),
             branch.header_digest().to_string().into(),
             place(branch.header().sequence)?.into(),
-            branch.to_json().canonical_text().into(),
+            branch.canonical_text().into(),
         ],
     )?;
     tx.exec(FORKED, &[hosted, counterparty, transfer])?;
@@ -334,7 +334,7 @@ pub fn keep_peer_head(tx: &mut dyn Tx, key: &LedgerKey, head: &Envelope<Head>) -
     let [hosted, counterparty, transfer] = key.values();
     let content = head.content();
     let point = format!("{}.{}", content.sequence, content.header_digest);
-    let document = head.to_json().canonical_text();
+    let document = head.canonical_text();
     let values =
         [hosted, counterparty, transfer, point.into(), content.at.milliseconds().into(), document.into()];
     tx.exec(SQL, &values).map(|_| ())

@@ -99,7 +99,7 @@ pub fn keep(
         notice.body().canonical_text().into(),
         notice.signature().as_str().into(),
         notice.header().created_at.milliseconds().into(),
-        stored.map(|stored| stored.to_json().canonical_text()).into(),
+        stored.map(Envelope::canonical_text).into(),
     ]);
     tx.exec(SQL, &values).map(|_| ())
 }
@@ -159,7 +159,7 @@ pub fn keep_signature(tx: &mut dyn Tx, key: &NoticeKey, notice: &Notice) -> Resu
 pub fn keep_stored(tx: &mut dyn Tx, key: &NoticeKey, stored: &Envelope<Stored>) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE notice SET stored = ?5 WHERE hosted = ?1 AND counterparty = ?2 AND notice = ?3 \
                        AND outgoing = ?4 AND stored IS NULL";
-    set(tx, SQL, key, stored.to_json().canonical_text())
+    set(tx, SQL, key, stored.canonical_text())
 }
 
 /// A person has read it.
@@ -170,7 +170,7 @@ pub fn keep_acknowledgement(
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE notice SET acknowledgement = ?5 WHERE hosted = ?1 AND counterparty = ?2 \
                        AND notice = ?3 AND outgoing = ?4 AND acknowledgement IS NULL";
-    set(tx, SQL, key, said.to_json().canonical_text())
+    set(tx, SQL, key, said.canonical_text())
 }
 
 /// The author has the word that a person has read it.
@@ -181,5 +181,5 @@ pub fn keep_acknowledgement_stored(
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE notice SET acknowledgement_stored = ?5 WHERE hosted = ?1 AND counterparty = ?2 \
                        AND notice = ?3 AND outgoing = ?4 AND acknowledgement_stored IS NULL";
-    set(tx, SQL, key, stored.to_json().canonical_text())
+    set(tx, SQL, key, stored.canonical_text())
 }

@@ -184,7 +184,7 @@ pub fn keep_proposal(
         entry.header().id.to_string().into(),
         entry.header().kind.code().into(),
         decided_at.milliseconds().into(),
-        entry.to_json().canonical_text().into(),
+        entry.canonical_text().into(),
     ];
     tx.exec(SQL, &values).map(|_| ())
 }

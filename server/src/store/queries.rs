@@ -269,7 +269,7 @@ pub fn keep_answer(
     let values = key.values_and([
         number.into(),
         said.answered_at.milliseconds().into(),
-        answer.to_json().canonical_text().into(),
+        answer.canonical_text().into(),
     ]);
     tx.exec(ANSWER, &values)?;
     let after: Vec<Answer> = before.iter().cloned().chain([said.clone()]).collect();
@@ -309,7 +309,7 @@ pub fn keep_answer_signature(
     const SQL: &str = "UPDATE answer SET document = ?5 WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 \
                        AND number = ?4";
     let number = i64::try_from(answer.content().number).map_err(|_| BROKEN)?;
-    tx.exec(SQL, &key.values_and([number.into(), answer.to_json().canonical_text().into()])).map(|_| ())
+    tx.exec(SQL, &key.values_and([number.into(), answer.canonical_text().into()])).map(|_| ())
 }
 
 /// The asking authority has the answer of that number.
@@ -321,7 +321,7 @@ pub fn keep_answer_stored(
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE answer SET stored = ?5 WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 \
                        AND number = ?4 AND stored IS NULL";
-    tx.exec(SQL, &key.values_and([number.into(), stored.to_json().canonical_text().into()])).map(|_| ())
+    tx.exec(SQL, &key.values_and([number.into(), stored.canonical_text().into()])).map(|_| ())
 }
 
 /// The query was withdrawn: it stands no longer, its body is gone, and nobody has to look at it.
@@ -330,7 +330,7 @@ pub fn keep_answer_stored(
 pub fn withdraw(tx: &mut dyn Tx, key: &QueryKey, receipt: &Envelope<Stored>) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE query SET withdrawal = ?4, body = NULL, body_until = NULL, standing_until = NULL \
                        WHERE hosted = ?1 AND counterparty = ?2 AND query = ?3 AND withdrawal IS NULL";
-    tx.exec(SQL, &key.values_and([receipt.to_json().canonical_text().into()]))?;
+    tx.exec(SQL, &key.values_and([receipt.canonical_text().into()]))?;
     end_matches(tx, key)
 }
 

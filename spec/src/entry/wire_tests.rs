@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::example::{self, Story};
+use crate::receipt::StoredKind;
 
 /// What is told of a sound offer after a change.
 fn told(change: &dyn Fn(&mut serde_json::Value)) -> Option<ProblemType> {
@@ -124,6 +125,23 @@ fn unknown_members_stay_under_the_digests() {
     assert_eq!(entry.to_json().value()["body"], json["body"]);
     assert_ne!(entry.header_digest(), Story::offered().entries()[0].header_digest());
     assert!(!entry.body_matches());
+}
+
+#[test]
+fn the_canonical_text_is_that_of_the_wire_form() {
+    let story = Story::of(2, &[EntryType::Offer, EntryType::Acknowledge, EntryType::Accept]);
+    for entry in story.entries() {
+        let erased = entry.clone().erased(example::instant("2026-12-01T10:00:00Z"));
+        for entry in [entry.clone(), entry.clone().without_receipts(), erased] {
+            assert_eq!(entry.canonical_text(), entry.to_json().canonical_text());
+        }
+        for receipt in entry.receipts() {
+            assert_eq!(receipt.canonical_text(), receipt.to_json().canonical_text());
+        }
+    }
+    // Its member comes after the signature.
+    let stored = example::stored(StoredKind::Notice, "a notice", Digest::of(b"its header"), "330");
+    assert_eq!(stored.canonical_text(), stored.to_json().canonical_text());
 }
 
 /// The first block of JSON in section 4.6 of the text, and the canonical header after it.

@@ -29,10 +29,8 @@ impl Export<'_> {
     /// Implements: VER-001, RCV-012
     pub fn to_text(&self) -> String {
         let head = self.head.content();
-        let lines = |items: &[Entry]| {
-            items.iter().map(|entry| entry.to_json().canonical_text()).collect::<Vec<_>>().join(",\n")
-        };
-        let heads: Vec<String> = self.peer_heads.iter().map(|head| head.to_json().canonical_text()).collect();
+        let lines = |items: &[Entry]| items.iter().map(Entry::canonical_text).collect::<Vec<_>>().join(",\n");
+        let heads: Vec<String> = self.peer_heads.iter().map(Envelope::canonical_text).collect();
         let forks: Vec<String> =
             self.forks.iter().map(|branch| format!("{{\"entries\":[\n{}\n]}}", lines(branch))).collect();
         let text = |value: String| Json::text(value).canonical_text();
@@ -45,7 +43,7 @@ impl Export<'_> {
             text(head.by.to_string()),
             text(self.exported_at.to_string()),
             lines(self.entries),
-            self.head.to_json().canonical_text(),
+            self.head.canonical_text(),
             heads.join(",\n"),
             forks.join(",\n"),
         )
