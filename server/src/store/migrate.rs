@@ -41,12 +41,33 @@ pub fn up_to(tx: &mut dyn Tx, through: i64) -> Result<i64, StoreError> {
         return Err(StoreError::Newer { found: newest, known });
     }
     for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| (newest + 1..=through).contains(number)) {
-        for statement in sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+        for statement in statements(sql) {
             tx.exec(statement, &[])?;
         }
         tx.exec("INSERT INTO migration (number) VALUES (?1)", &[(*number).into()])?;
     }
     Ok(newest)
+}
+
+/// The statements of a migration. A semicolon ends one, but not in a comment or in a text.
+fn statements(sql: &str) -> Vec<&str> {
+    let (mut statements, mut begun) = (Vec::new(), None);
+    let (mut in_comment, mut in_text) = (false, false);
+    for (at, letter) in sql.char_indices() {
+        match letter {
+            '\n' => in_comment = false,
+            _ if in_comment => {}
+            '-' if !in_text && sql[at..].starts_with("--") => in_comment = true,
+            ';' if !in_text => statements.extend(begun.take().map(|from: usize| &sql[from..at])),
+            letter if letter.is_whitespace() => {}
+            _ => {
+                in_text ^= letter == '\'';
+                begun = begun.or(Some(at));
+            }
+        }
+    }
+    statements.extend(begun.map(|from| &sql[from..]));
+    statements
 }
 
 /// Brings the tables up to date.
@@ -57,6 +78,25 @@ pub(super) fn up(engine: &mut dyn Engine) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_semicolon_in_a_comment_or_in_a_text_ends_no_statement() {
+        let sql = "-- One row; one child's name.\nCREATE TABLE a (b TEXT); -- it's read; not written\n\
+                   INSERT INTO a (b) -- the child's; kept\nVALUES ('it''s; so -- far');;\n-- nothing; follows\n";
+        let insert = "INSERT INTO a (b) -- the child's; kept\nVALUES ('it''s; so -- far')";
+        assert_eq!(statements(sql), ["CREATE TABLE a (b TEXT)", insert]);
+        assert_eq!(statements("DROP TABLE a"), ["DROP TABLE a"]);
+    }
+
+    #[test]
+    fn a_migration_is_run_as_the_statements_that_it_has() {
+        for (number, sql) in MIGRATIONS {
+            for statement in statements(sql) {
+                let first = statement.split_whitespace().next().unwrap_or_default();
+                assert!(["CREATE", "ALTER", "DROP", "INSERT"].contains(&first), "{number}: {statement}");
+            }
+        }
+    }
 
     #[test]
     fn a_migration_only_adds_so_that_a_server_of_the_version_before_goes_on() {
