@@ -230,6 +230,9 @@ impl Peer {
         let mut state = self.lock();
         let found = state.queries.iter_mut().find(|((_, held), _)| held == id);
         let (key, query) = found.ok_or(Stop::Failed("there is no such query"))?;
+        if query.withdrawn.is_some() {
+            return Err(Stop::Refused("the query was withdrawn"));
+        }
         let last = query.answers.last().and_then(|answer| answer.text_at("/answer/outcome"));
         let may = match last {
             Some("possible" | "known" | "referred") => true,
