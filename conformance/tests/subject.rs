@@ -77,6 +77,13 @@ impl Bench {
         let made = init.args(["--listen", &free_address().to_string()]).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::fs::copy(bench.files().join("directory.json"), bench.home().join("directory.json")).unwrap();
+        // A register that was never filled answers no query.
+        let children = bench.home().join("children.csv");
+        std::fs::write(&children, "reference,family_name\n").unwrap();
+        let mut import = Command::new(&bench.server);
+        import.args(["register", "import", "--source", "schools", "--replace"]).arg(&children);
+        let imported = import.arg("--config").arg(bench.home().join("cme-server.toml")).output().unwrap();
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
         bench
     }
 

@@ -164,6 +164,7 @@ async fn answer(desk: &Desk<'_>, asked: Asked, arrived: Grid) -> Result<Reply, S
             match arrived.hold_half(node, look(node, hosted.code, &asked)).await {
                 Ok(found) => found,
                 Err(FindError::NotReady) => break,
+                Err(FindError::NeverFilled) => return Ok(never_filled()),
                 Err(FindError::Store(error)) => return Err(error),
             }
         };
@@ -180,6 +181,12 @@ async fn answer(desk: &Desk<'_>, asked: Asked, arrived: Grid) -> Result<Reply, S
     Ok(Reply::Later(problem, NOT_READY_SECONDS))
 }
 
+/// Nothing is said of a child by a register that says nothing of any. Implements: QRY-031
+fn never_filled() -> Reply {
+    let problem = Problem::new(ProblemType::Unavailable).detail("the register was never filled");
+    Reply::Later(problem, NEVER_FILLED_SECONDS)
+}
+
 async fn look(
     node: &Node,
     hosted: AuthorityCode,
@@ -194,6 +201,8 @@ async fn look(
 const LOOKS_MAX: usize = 3;
 /// Seconds after which whoever asks before the register was read may ask again.
 const NOT_READY_SECONDS: u64 = 5;
+/// The same where it was never filled: a person has to bring the children in.
+const NEVER_FILLED_SECONDS: u64 = 300;
 
 /// What the withdrawal of a query comes to.
 #[derive(Clone, Debug)]

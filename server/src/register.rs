@@ -29,7 +29,7 @@ pub use self::follow::run;
 pub use self::found::{Found, FoundCandidate};
 pub use self::open::Look;
 pub use self::tidy::tidy;
-use crate::store::register::{Changes, changes_after, children, children_after, state};
+use crate::store::register::{Changes, changes_after, children, children_after, is_filled, state};
 use crate::store::{Store, StoreError};
 
 /// Children that are read at one time.
@@ -45,6 +45,9 @@ pub enum FindError {
     /// The index is still being built; it will be ready soon.
     #[error("the register is not ready yet")]
     NotReady,
+    /// No import has ever filled the register: that it has no such child says nothing.
+    #[error("the register was never filled: see `register import`")]
+    NeverFilled,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,25 +75,35 @@ struct Slot {
 struct Index {
     register: Register,
     sequence: i64,
+    /// Whether it was ever filled, be it with no child.
+    filled: bool,
 }
 
 /// What an index lacks.
 enum Pending {
-    /// These children are so now, or are known no more; and the change as of which they are.
-    Few(Vec<(ChildId, Option<Child>)>, i64),
+    /// These children are so now, or are known no more.
+    Few(Few),
     /// So much that a new one is better.
     Much,
 }
 
+/// Changes that are made in place.
+struct Few {
+    children: Vec<(ChildId, Option<Child>)>,
+    /// The change as of which they are.
+    through: i64,
+    filled: bool,
+}
+
 impl Index {
-    fn apply(&mut self, changes: &[(ChildId, Option<Child>)], through: i64) {
-        for (id, child) in changes {
+    fn apply(&mut self, few: &Few) {
+        for (id, child) in &few.children {
             match child {
                 Some(child) => self.register.insert(*id, child),
                 None => drop(self.register.remove(*id)),
             }
         }
-        self.sequence = through;
+        (self.sequence, self.filled) = (few.through, few.filled);
     }
 }
 
@@ -130,6 +143,12 @@ impl LiveRegister {
         index.as_ref().map(|index| index.sequence)
     }
 
+    /// Whether an authority's register was ever filled; none while it isn't ready.
+    pub fn is_filled(&self, hosted: AuthorityCode) -> Option<bool> {
+        let index = self.0.slots.get(&hosted)?.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.as_ref().map(|index| index.filled)
+    }
+
     /// The authority's index has every change that is committed now; it is made if it isn't there.
     pub async fn bring_up_to_date(&self, hosted: AuthorityCode) -> Result<(), StoreError> {
         let Some(slot) = self.0.slots.get(&hosted) else { return Ok(()) };
@@ -139,10 +158,10 @@ impl LiveRegister {
             None => Pending::Much,
         };
         match pending {
-            Pending::Few(changes, through) => {
+            Pending::Few(few) => {
                 let mut index = slot.index.write().unwrap_or_else(PoisonError::into_inner);
                 if let Some(index) = index.as_mut() {
-                    index.apply(&changes, through);
+                    index.apply(&few);
                 }
             }
             Pending::Much => {
@@ -165,7 +184,8 @@ impl LiveRegister {
             ids.sort_unstable();
             ids.dedup();
             let known: BTreeMap<_, _> = children(tx, hosted, &ids)?.into_iter().collect();
-            Ok(Pending::Few(ids.into_iter().map(|id| (id, known.get(&id).cloned())).collect(), through))
+            let children = ids.into_iter().map(|id| (id, known.get(&id).cloned())).collect();
+            Ok(Pending::Few(Few { children, through, filled: is_filled(tx, hosted)? }))
         });
         read.await
     }
@@ -177,9 +197,10 @@ impl LiveRegister {
             let sequence = self.0.store.read(move |tx| state(tx, hosted)).await?.last_change;
             let live = self.clone();
             let register = tokio::task::spawn_blocking(move || live.read_all(hosted)).await;
-            let mut index = Index { register: register.map_err(|_| StoreError::Closed)??, sequence };
-            if let Pending::Few(changes, through) = self.pending(hosted, sequence).await? {
-                index.apply(&changes, through);
+            let register = register.map_err(|_| StoreError::Closed)??;
+            let mut index = Index { register, sequence, filled: false };
+            if let Pending::Few(few) = self.pending(hosted, sequence).await? {
+                index.apply(&few);
                 return Ok(index);
             }
         }

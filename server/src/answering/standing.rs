@@ -146,6 +146,7 @@ async fn compare_query(
     let look = match node.register().look(hosted, &child_of(&body.subject)).await {
         Ok(look) => look,
         Err(FindError::NotReady) => return Err(StoreError::Busy),
+        Err(FindError::NeverFilled) => return Ok(()),
         Err(FindError::Store(error)) => return Err(error),
     };
     let asked = body.subject.fields();

@@ -54,4 +54,10 @@ fn warn(authority: AuthorityCode, error: &StoreError) {
 fn tell_ready(node: &Node, authority: AuthorityCode) {
     let children = node.register().children(authority);
     tracing::info!(%authority, children, "the register is ready");
+    if node.register().is_filled(authority) == Some(false) {
+        tracing::warn!(
+            %authority,
+            "the register was never filled: queries are answered `unavailable` until `register import` has brought children in"
+        );
+    }
 }

@@ -29,9 +29,10 @@ impl LiveRegister {
     /// What may be told of a child, and which shielded children may be the one. Whether a child is shielded is read from
     /// the database now, and again for whoever comes to light when others are left out.
     ///
-    /// A child that a second source tells of, without the flag, is shielded too.
+    /// A child that a second source tells of, without the flag, is shielded too. A register that was never filled says
+    /// nothing of any child.
     ///
-    /// Implements: QRY-021, QRY-025
+    /// Implements: QRY-021, QRY-025, QRY-031
     pub async fn look(&self, hosted: AuthorityCode, query: &Child) -> Result<Look, FindError> {
         for _ in 0..FIND_TRIES {
             if let Some(look) = self.look_once(hosted, query).await? {
@@ -45,6 +46,9 @@ impl LiveRegister {
 
     async fn look_once(&self, hosted: AuthorityCode, query: &Child) -> Result<Option<Look>, FindError> {
         let Some(sequence) = self.sequence(hosted) else { return Err(FindError::NotReady) };
+        if self.is_filled(hosted) != Some(true) {
+            return Err(FindError::NeverFilled);
+        }
         let (mut left_out, mut shielded) = (BTreeSet::new(), Vec::new());
         let mut open = None;
         let mut looks = 0;

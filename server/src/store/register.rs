@@ -54,6 +54,14 @@ pub fn state(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<State, StoreError
     })
 }
 
+/// Whether a file was ever brought into an authority's register, be it of no child. One of which every row was refused
+/// says nothing of the children whom the authority knows.
+pub fn is_filled(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM register_import WHERE hosted = ?1 AND committed_at IS NOT NULL \
+                       AND kind <> 'delete' AND (rejected = 0 OR added + changed + confirmed > 0) LIMIT 1";
+    Ok(!tx.rows(SQL, &[hosted.as_ref().into()])?.is_empty())
+}
+
 fn keep_state(tx: &mut dyn Tx, hosted: AuthorityCode, state: &State) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO register_state (hosted, committed, last_import, last_child, last_change, swept, \
                        forgotten) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (hosted) DO UPDATE SET \

@@ -43,4 +43,5 @@ mod suspended;
 mod taker;
 mod told;
 mod traced;
+mod unfilled;
 mod wire;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::asked::{amina, import, nadia, serve, wait_for_register, world};
+use crate::asked::{amina, fill, import, nadia, serve, wait_for_register, world};
 use crate::support::{Party, until};
 
 const OFFICERS: [&str; 4] = ["--officer", "o-7f3a", "--second-officer", "o-11c2"];
@@ -25,6 +25,7 @@ fn status(shown: &Value, code: &str) -> Value {
 #[test]
 fn a_broadcast_finds_who_knows_the_child_and_a_person_answers_where_nobody_can_tell() {
     let mut world = world(&["373", "330", "383"], "");
+    fill(world.party("383"));
     serve(&mut world);
     world.party_mut("373").start();
     world.party_mut("383").start();
@@ -56,6 +57,7 @@ fn a_broadcast_finds_who_knows_the_child_and_a_person_answers_where_nobody_can_t
 #[test]
 fn a_child_who_arrives_later_is_told_once_and_the_others_are_asked_no_more() {
     let mut world = world(&["373", "330", "383"], "");
+    fill(world.party("383"));
     serve(&mut world);
     world.party_mut("373").start();
     world.party_mut("383").start();

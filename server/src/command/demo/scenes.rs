@@ -38,6 +38,7 @@ const LEEDS: usize = 2;
 
 /// Plays every scene.
 pub(super) async fn play(cast: &mut [Party]) -> Result<Vec<Played>, CommandError> {
+    tracing::fill(cast).await?;
     let mut played = vec![full_hand_over(cast).await?, contested(cast).await?];
     played.extend(redirected(cast).await?);
     played.push(receiver_down(cast).await?);

@@ -16,9 +16,26 @@ const ASKS: &str = "o-7f3a";
 const DECIDES_TOO: &str = "o-11c2";
 /// The officer of Leeds who releases the match.
 const RELEASES: &str = "o-53e0";
+/// What schools tell their authority at the beginning.
+const PUPILS: &str = "reference,given_name,family_name,date_of_birth,sex\n0,Robin,Sample,2014-01-20,M\n";
 /// What a school in Leeds tells its authority.
 const ADMITTED: &str = "reference,given_name,family_name,date_of_birth,sex,upn\n\
                         1,Noor,Specimen,2015-06-01,F,D373000019002\n";
+
+/// Brings what the schools tell into each register; the child of this scene is nowhere.
+pub(super) async fn fill(cast: &[Party]) -> Result<(), CommandError> {
+    for party in cast {
+        import(party, PUPILS).await?;
+    }
+    Ok(())
+}
+
+async fn import(party: &Party, rows: &str) -> Result<(), CommandError> {
+    let file = party.config.with_file_name("pupils.csv");
+    write(&file, rows.as_bytes())?;
+    let import = ["register", "import", &file.display().to_string(), "--source", "schools", "--merge"];
+    party.command(&import, None).await.map(|_| ())
+}
 
 /// Plays the scene.
 pub(super) async fn traced(cast: &[Party]) -> Result<Played, CommandError> {
@@ -73,10 +90,7 @@ async fn asked(cast: &[Party]) -> Result<String, CommandError> {
 
 /// The child comes into the register there; the officer is told and releases the match.
 async fn released(leeds: &Party) -> Result<(), CommandError> {
-    let file = leeds.config.with_file_name("admitted.csv");
-    write(&file, ADMITTED.as_bytes())?;
-    let import = ["register", "import", &file.display().to_string(), "--source", "school", "--merge"];
-    leeds.command(&import, None).await?;
+    import(leeds, ADMITTED).await?;
     let begun = Instant::now();
     let query = loop {
         let list = leeds.office(&["answer", "list"], None).await?;
