@@ -13,6 +13,7 @@ mod error;
 mod escalations;
 mod export;
 mod forking;
+mod handing;
 mod leaving;
 mod linking;
 mod noticing;
@@ -30,8 +31,8 @@ use cme_spec::ledger::{Ledger, Stage, allows, apply};
 use serde_json::Value;
 
 pub use self::answering::{
-    AnswerView, Asker, ChildView, QueriesView, QueryDetails, QueryView, RestrictedView, Say, keep_silent,
-    list_queries, restricted, retry_answers, say, show_query,
+    AnswerView, Asker, ChildView, QueriesView, QueryDetails, QueryView, RestrictedView, Say, arrival_draft,
+    keep_silent, list_queries, offer_arrived, restricted, retry_answers, say, show_query,
 };
 pub use self::asking::{
     AskDecision, AskedAuthorities, AskedView, AskingDetails, AskingView, AuthorityStatus, Deciders,

@@ -19,6 +19,7 @@ pub mod dispatch;
 pub mod escalations;
 pub mod judging;
 pub mod leases;
+pub mod led;
 pub mod ledgers;
 pub mod migrate;
 pub mod notices;

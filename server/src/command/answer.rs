@@ -1,14 +1,15 @@
 //! `cme-server office answer`: queries that other authorities put, and what officers say to them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use cme_matching::ChildId;
+use cme_spec::codes::ClockClass;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::QueryId;
 use cme_spec::query::OfficerId;
 
-use super::office::As;
+use super::office::{As, body};
 use super::{CommandError, open, output};
 use crate::node::Node;
 use crate::office::{self, Asker, OfficeError, Say};
@@ -19,7 +20,9 @@ use crate::office::{self, Asker, OfficeError, Say};
                   cme-server office answer list\n  cme-server office answer show --query 019a...\n  \
                   cme-server office answer known --query 019a... --officer o-7f3a\n  \
                   cme-server office answer not-known --query 019a... --officer o-7f3a\n  \
-                  cme-server office answer release --query 019a... --officer o-7f3a"
+                  cme-server office answer release --query 019a... --officer o-7f3a\n  \
+                  cme-server office answer offer --query 019a... --officer o-7f3a > offer.json\n  \
+                  cme-server office answer offer --query 019a... --officer o-7f3a offer.json"
 )]
 pub(super) enum AnswerCommand {
     /// List queries that wait for an officer.
@@ -36,6 +39,8 @@ pub(super) enum AnswerCommand {
     Release(Known),
     /// Tell nothing of a match of a query that stands.
     Silent(Known),
+    /// Offer a child who is known here to the authority in whose area the child has turned up.
+    Offer(OfferArrived),
     /// Send again what was refused for good.
     Retry(Named),
 }
@@ -83,6 +88,20 @@ pub(super) struct Known {
     /// The child's number, as `list` shows it; needed where several may be the one.
     #[arg(long)]
     child: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without FILE the offer is printed as far as query and register say it: save it, complete it and give it back."
+)]
+pub(super) struct OfferArrived {
+    #[command(flatten)]
+    known: Known,
+    /// The urgent clocks: a social worker, a child at risk, a shielded child.
+    #[arg(long, requires = "file")]
+    urgent: bool,
+    /// JSON of the offer, or what is to be added to what is known; - for standard input.
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -139,12 +158,28 @@ impl AnswerCommand {
                 let asker = decide.named.asker(&node, &decide.officer, decide.restricted)?;
                 output::json(&office::keep_silent(&node, asker, child.map(ChildId)).await?)
             }
+            Self::Offer(offer) => offer.run(config).await,
             Self::Retry(named) => {
                 let node = open(config).await?;
                 let asker = named.looker(&node)?;
                 output::json(&office::retry_answers(&node, asker).await?)
             }
         }
+    }
+}
+
+impl OfferArrived {
+    async fn run(&self, config: &Path) -> Result<(), CommandError> {
+        let Known { decide, child } = &self.known;
+        let rest = self.file.as_deref().map(body).transpose()?;
+        let node = open(config).await?;
+        let asker = decide.named.asker(&node, &decide.officer, decide.restricted)?;
+        let child = child.map(ChildId);
+        let Some(rest) = rest else {
+            return output::json(&office::arrival_draft(&node, asker, child).await?);
+        };
+        let clock_class = if self.urgent { ClockClass::Urgent } else { ClockClass::Standard };
+        output::json(&office::offer_arrived(&node, asker, child, clock_class, rest).await?)
     }
 }
 

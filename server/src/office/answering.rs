@@ -1,5 +1,6 @@
 //! Queries that others put: what waits for a person, and what a person says.
 
+mod arriving;
 mod view;
 
 use cme_matching::ChildId;
@@ -10,6 +11,7 @@ use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{Instant, QueryId};
 use cme_spec::query::{Answer, Asked, OfficerId, check_answer};
 
+pub use self::arriving::{arrival_draft, offer_arrived};
 pub use self::view::{
     AnswerView, ChildView, QueriesView, QueryDetails, QueryView, RestrictedView, list_queries, restricted,
     show_query,

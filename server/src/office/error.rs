@@ -176,6 +176,25 @@ pub enum OfficeError {
         "the child of this query is erased: write the whole offer (`office example offer`) and use `office offer`"
     )]
     ChildErased,
+    /// The child was offered already because of this query.
+    #[error("query {0} has led to transfer {1} already; see `office show`")]
+    LedTo(QueryId, TransferId),
+    /// A child is offered by whoever has the case.
+    #[error(
+        "authority {0} looks for a missing child whose case is its own: it offers the child to whoever knows the child"
+    )]
+    AskerOffers(AuthorityCode),
+    /// A person has to answer before the child is offered.
+    #[error("query {0} waits for your answer: say first whether the child is known (`office answer known`)")]
+    AnswerFirst(QueryId),
+    /// An offer would tell what no answer told.
+    #[error("query {0} was not answered `known`, so no child is offered from it; see `office answer show`")]
+    NotToldKnown(QueryId),
+    /// The child may be told of no more.
+    #[error(
+        "the child whom query {0} means is shielded: take the shield away first (`register unshield`), or decide the whole offer yourself (`office offer`)"
+    )]
+    ChildShielded(QueryId),
     /// No such query.
     #[error("authority {0} was not put a query {1}; see `office answer list`")]
     UnknownQuery(AuthorityCode, QueryId),

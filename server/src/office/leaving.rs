@@ -22,7 +22,8 @@ use cme_spec::working_days::london_date;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::child::{offered_subject, registered_subject, subject};
+pub(super) use self::child::registered_subject;
+use self::child::{offered_subject, subject};
 use super::{NoticeDecision, OfferDecision, OfficeError, offer, tell};
 use crate::ctf::{CtfError, Destination, Leaver, leavers};
 use crate::node::Node;

@@ -34,6 +34,18 @@ pub struct OfferDecision {
 
 /// Offers a child.
 pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, OfficeError> {
+    offer_and(node, decision, |_, _| Ok(Ok(()))).await
+}
+
+/// Offers a child if `also` holds, which writes in the same transaction what goes with the transfer.
+pub(super) async fn offer_and<A>(
+    node: &Node,
+    decision: OfferDecision,
+    also: A,
+) -> Result<Decided, OfficeError>
+where
+    A: Fn(&mut dyn Tx, TransferId) -> Result<Result<(), OfficeError>, StoreError> + Send + 'static,
+{
     let body = salted(node, decision.body.clone(), EntryType::Offer)?;
     let offer: Offer = body.read().map_err(|error| OfficeError::Body(error, EntryType::Offer))?;
     // What the child's situation asks for can be raised by an officer, never lowered.
@@ -92,6 +104,9 @@ pub async fn offer(node: &Node, decision: OfferDecision) -> Result<Decided, Offi
         let open = offered_already(tx, decision.by, begun.responsibility.id)?;
         if let Some(open) = open.into_iter().find(|open| Some(*open) != replaced) {
             return Ok(Err(OfficeError::OfferedAlready(open)));
+        }
+        if let Err(error) = also(tx, transfer)? {
+            return Ok(Err(error));
         }
         propose(tx, &key, &entry, now)?;
         Ok(Ok(entry))

@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../../migrations/0010_notices.sql")),
     (11, include_str!("../../migrations/0011_queries.sql")),
     (12, include_str!("../../migrations/0012_asked.sql")),
+    (13, include_str!("../../migrations/0013_led_to.sql")),
 ];
 
 /// The newest migration that this version knows.

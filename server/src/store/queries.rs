@@ -6,6 +6,7 @@ mod limits;
 mod matches;
 
 use cme_spec::canonical::{Json, Limits};
+use cme_spec::codes::QueryPurpose;
 use cme_spec::digest::Digest;
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
@@ -156,6 +157,20 @@ pub fn unanswered(tx: &mut dyn Tx, hosted: AuthorityCode, limit: u32) -> Result<
     );
     let rows = tx.rows(SQL, &[hosted.as_ref().into(), i64::from(limit).into()])?;
     all_held(tx, &rows)
+}
+
+/// Queries about an arrival that were answered `known` and have led to no transfer, the oldest first, while what they
+/// ask is kept.
+pub fn arrivals(tx: &mut dyn Tx, hosted: AuthorityCode, limit: u32) -> Result<Vec<Held>, StoreError> {
+    // Headers are stored in canonical form; whoever reads the rows looks at the purpose itself.
+    const SQL: &str = select_queries!(
+        "WHERE hosted = ?1 AND last_outcome = 'known' AND body IS NOT NULL AND led_to IS NULL \
+         AND header LIKE '%\"purpose\":\"confirm-arrival\"%' ORDER BY arrived_at, query LIMIT ?2"
+    );
+    let rows = tx.rows(SQL, &[hosted.as_ref().into(), i64::from(limit).into()])?;
+    let mut held = all_held(tx, &rows)?;
+    held.retain(|held| held.header.purpose == QueryPurpose::ConfirmArrival);
+    Ok(held)
 }
 
 /// Queries with a match that waits for a person, the oldest first.

@@ -58,7 +58,7 @@ tables! {
         acknowledgement, acknowledgement_stored;
     dispatch (hosted, counterparty, task, id, number) state, attempts, next_at, last_failure, leased_by, leased_until;
     query (hosted, counterparty, query) header, header_digest, signature, body, arrived_at, directory_issue,
-        last_outcome, body_until, standing_until, followed_by, withdrawal;
+        last_outcome, body_until, standing_until, followed_by, withdrawal, led_to;
     answer (hosted, counterparty, query, number) answered_at, document, stored;
     query_match (hosted, counterparty, query, child) met_at, shielded, fields, state;
     offer_arrival (hosted, counterparty, transfer) arrived_at;
@@ -66,7 +66,7 @@ tables! {
     query_follow (hosted) sequence, incarnation;
     asking (hosted, asking) purpose, officer, second_officer, to_ring, renews, created_at;
     asked_query (hosted, query) counterparty, asking, header, header_digest, body, signature, fields, created_at, erase_at,
-        withdrawn_at, withdrawal, seen;
+        withdrawn_at, withdrawal, seen, led_to;
     asked_answer (hosted, query, number) answer, received_at, stored;
 }
 

@@ -9,6 +9,7 @@ mod answer_times;
 #[path = "../../benches/broadcast/answering.rs"]
 mod answering;
 mod answers;
+mod arriving;
 mod asked;
 mod asking;
 mod backup;

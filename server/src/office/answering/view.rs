@@ -3,7 +3,7 @@
 use cme_matching::ChildId;
 use cme_spec::codes::{AnswerOutcome, ClockClass, MatchedField, QueryPurpose};
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{Instant, QueryId};
+use cme_spec::instant::{Instant, QueryId, TransferId};
 use cme_spec::query::OfficerId;
 use cme_spec::working_days::{Deadline, WorkingDays};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::node::Node;
 use crate::store::dispatch::{self, Dispatch, Task};
 use crate::store::queries::{self, Held, Match, MatchState};
 use crate::store::register::bearers;
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, led};
 
 /// Queries that one list shows of each kind.
 const LISTED_MAX: u32 = 500;
@@ -30,6 +30,8 @@ pub struct QueriesView {
     pub unanswered: Vec<QueryView>,
     /// Queries that stand, and have a match which is told when an officer releases it.
     pub standing: Vec<QueryView>,
+    /// Children who have turned up elsewhere, known here and not offered to who asks.
+    pub arrivals: Vec<QueryView>,
     /// Answers that were refused for good.
     pub refused: Vec<QueryId>,
 }
@@ -62,6 +64,9 @@ pub struct QueryView {
     pub overdue: bool,
     /// The children of the register that may be the one.
     pub children: Vec<ChildView>,
+    /// The transfer in which the child was offered to who asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub led_to: Option<TransferId>,
     /// What is still to be sent, and what stands in its way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_send: Option<ToSend>,
@@ -146,9 +151,15 @@ pub async fn list_queries(node: &Node, by: AuthorityCode) -> Result<QueriesView,
         }
         let waits = |child: &ChildView| child.state == MatchState::Waiting.code();
         standing.retain(|view| view.children.iter().any(waits));
+        let mut arrivals = Vec::new();
+        for held in queries::arrivals(tx, by, LISTED_MAX)? {
+            arrivals.push(view(tx, &job_node, &held, &letters)?);
+        }
+        // A child who is shielded by now is offered by nobody.
+        arrivals.retain(|view| !view.children.is_empty());
         let dead = letters.iter().filter(|letter| letter.dead && letter.key.task == Task::Answer);
         let refused = dead.filter_map(|letter| letter.key.id.parse().ok()).collect();
-        Ok(QueriesView { unanswered, standing, refused })
+        Ok(QueriesView { unanswered, standing, arrivals, refused })
     });
     Ok(read.await?)
 }
@@ -226,6 +237,7 @@ fn view(tx: &mut dyn Tx, node: &Node, held: &Held, letters: &[Dispatch]) -> Resu
         overdue: due.as_ref().is_some_and(|due| due.is_over_at(node.now().timestamp())),
         due_on: due.map(|due| due.due.to_string()),
         children: children(tx, held, false)?,
+        led_to: led::of_query(tx, &held.key)?,
         to_send: of_query.next().map(|letter| ToSend {
             attempts: letter.attempts,
             last_failure: letter.last_failure.clone(),

@@ -9,8 +9,11 @@ use uuid::Uuid;
 
 use super::resolve;
 use crate::node::Node;
-use crate::office::{Decided, OfferDecision, OfficeError, offer};
+use crate::office::handing::{completed, offered_once};
+use crate::office::offering::offer_and;
+use crate::office::{Decided, OfferDecision, OfficeError};
 use crate::store::asked::{self, Held};
+use crate::store::led;
 
 /// The offer as far as the query and its answer say it: the child and the legal basis. An officer completes it, as
 /// `rest` with which [`offer_found`] offers the child.
@@ -42,7 +45,8 @@ pub async fn offer_draft(
     }))
 }
 
-/// Offers the child to the authority that knows it: what the query says, and what an officer adds or puts right.
+/// Offers the child to the authority that knows it: what the query says, and what an officer adds or puts right. The query
+/// is noted as led to the transfer in the transaction in which the child is offered.
 pub async fn offer_found(
     node: &Node,
     (by, id, from): (AuthorityCode, Uuid, AuthorityCode),
@@ -52,7 +56,17 @@ pub async fn offer_found(
     let mut body = offer_draft(node, by, id, from).await?;
     completed(&mut body, rest.into_value());
     let body = Json::from_typed(&body)?;
-    offer(node, OfferDecision { by, to: from, clock_class, link: None, body }).await
+    let key = held(node, by, id, from).await?.key;
+    let decision = OfferDecision { by, to: from, clock_class, link: None, body };
+    offer_and(node, decision, move |tx, transfer| {
+        let led_to = led::of_asked(tx, &key)?;
+        if let Err(error) = offered_once(tx, by, key.query, led_to)? {
+            return Ok(Err(error));
+        }
+        led::note_asked(tx, &key, transfer)?;
+        Ok(Ok(()))
+    })
+    .await
 }
 
 async fn held(node: &Node, by: AuthorityCode, id: Uuid, from: AuthorityCode) -> Result<Held, OfficeError> {
@@ -85,17 +99,6 @@ fn child(subject: &Subject) -> Value {
     put("formerUpns", json!(subject.upns.get(1..).unwrap_or_default()));
     put("nhsNumber", json!(subject.nhs_number));
     Value::Object(child)
-}
-
-/// What the officer says counts; of the child, member by member.
-fn completed(body: &mut Value, rest: Value) {
-    let (Value::Object(body), Value::Object(rest)) = (body, rest) else { return };
-    for (name, value) in rest {
-        match (body.get_mut(&name), value) {
-            (Some(Value::Object(known)), Value::Object(said)) if name == "child" => known.extend(said),
-            (_, value) => drop(body.insert(name, value)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What an officer sees of what was asked.
 
+use std::collections::BTreeMap;
+
 use cme_spec::codes::{AnswerOutcome, MatchedField, QueryPurpose};
 use cme_spec::directory::{Contact, Directory};
 use cme_spec::envelope::Signed;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::{Instant, QueryId};
+use cme_spec::instant::{Instant, QueryId, TransferId};
 use cme_spec::query::{OfficerId, stands_until};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +18,7 @@ use crate::node::Node;
 use crate::office::OfficeError;
 use crate::store::asked::{self, Asking, Held};
 use crate::store::dispatch::{self, Dispatch, Task};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, led};
 
 /// Askings that one list shows.
 const LISTED_MAX: u32 = 50;
@@ -160,6 +162,9 @@ pub struct AskedView {
     pub answered_at: Option<Instant>,
     /// Its answers so far.
     pub answers: usize,
+    /// The transfer in which the child was offered to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub led_to: Option<TransferId>,
     /// Until when the query stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stands_until: Option<Instant>,
@@ -210,14 +215,16 @@ pub struct AskingDetails {
 struct Read {
     asking: Asking,
     queries: Vec<Held>,
+    led_to: BTreeMap<QueryId, TransferId>,
     renewed_by: Option<Uuid>,
 }
 
 impl Read {
     fn of(tx: &mut dyn Tx, asking: Asking) -> Result<Self, StoreError> {
         let queries = asked::of_asking(tx, asking.hosted, asking.id)?;
+        let led_to = led::of_asking(tx, asking.hosted, asking.id)?;
         let renewed_by = asked::renewed_by(tx, asking.hosted, asking.id)?;
-        Ok(Self { asking, queries, renewed_by })
+        Ok(Self { asking, queries, led_to, renewed_by })
     }
 }
 
@@ -261,7 +268,10 @@ fn details(node: &Node, read: &Read, letters: &[Dispatch]) -> AskingDetails {
     let archive = node.archive();
     let directory = archive.newest().map(Signed::content);
     let now = node.now();
-    let view = |held| asked_view(held, directory, letters, now);
+    let view = |held: &Held| AskedView {
+        led_to: read.led_to.get(&held.key.query).copied(),
+        ..asked_view(held, directory, letters, now)
+    };
     let mut authorities: Vec<AskedView> = read.queries.iter().map(view).collect();
     authorities.sort_by_key(|asked| (asked.status, asked.authority));
     let body = read.queries.iter().find_map(|held| held.query.as_ref());
@@ -323,6 +333,7 @@ fn asked_view(held: &Held, directory: Option<&Directory>, letters: &[Dispatch], 
         team: newest.map(|answer| answer.team.clone()),
         answered_at: newest.map(|answer| answer.answered_at),
         answers: held.answers.len(),
+        led_to: None,
         stands_until: until.filter(|until| held.withdrawn_at.is_none() && now < *until),
         withdrawn_at: held.withdrawn_at,
         withdrawal_stored_at: held.withdrawal.as_ref().map(|stored| stored.content().received_at),

@@ -45,7 +45,7 @@ fn name(text: &str) -> Option<String> {
 }
 
 /// A child of a register, as far as it can be compared.
-pub(super) fn registered_subject(child: &Registered) -> Option<Subject> {
+pub(in crate::office) fn registered_subject(child: &Registered) -> Option<Subject> {
     Some(Subject {
         family_name: child.family_name.clone()?,
         given_name: child.given_name.clone(),
