@@ -1,6 +1,8 @@
 //! Two server processes on one PostgreSQL database serve one authority, behind a balancer that passes TCP
 //! through. The peer is an ordinary server on SQLite.
 
+mod standing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -47,6 +49,23 @@ impl Database {
         let sql = "SELECT leased_by, COUNT(*) FROM outbox WHERE leased_by IS NOT NULL GROUP BY leased_by";
         let rows = client.query(sql, &[]).unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    fn count(&self, sql: &str) -> i64 {
+        let mut client = postgres::Client::connect(&self.url(), postgres::NoTls).unwrap();
+        client.query_one(sql, &[]).unwrap().get(0)
+    }
+
+    /// Things that stand in no ledger and are under way.
+    fn dispatched(&self) -> i64 {
+        self.count("SELECT COUNT(*) FROM dispatch WHERE leased_by IS NOT NULL")
+    }
+
+    /// Whether the standing queries were compared with all of the register.
+    fn compared(&self) -> bool {
+        let behind = "SELECT COUNT(*) FROM register_state s JOIN query_follow f ON f.hosted = s.hosted \
+                      WHERE f.sequence < s.last_change";
+        self.count(behind) == 0
     }
 }
 
@@ -114,6 +133,11 @@ struct Deployment {
 
 impl Deployment {
     fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// The same, once that is done with Birmingham's configuration and database.
+    fn start_with(prepare: impl FnOnce(&Party)) -> Self {
         let database = Database::new();
         let world = World::new(&["373", "330"]);
         let party = world.party("330");
@@ -121,6 +145,7 @@ impl Deployment {
         party.set("database = \"cme.sqlite\"", &format!("database = \"{}\"", database.url()));
         party.set("per_peer_max = 4", "per_peer_max = 100");
         party.set("in_all_max = 64", "in_all_max = 6");
+        prepare(party);
         let birmingham = ["330-one", "330-two"].map(|name| copy_of(party, &world.folder.path().join(name)));
         let balancer = Balancer::start(party.listen, birmingham.each_ref().map(|party| party.listen));
         let mut deployment = Self { world, birmingham, _balancer: balancer, database };
