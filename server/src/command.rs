@@ -77,6 +77,8 @@ enum Command {
     Move(database::Move),
     /// Run three real authorities on this machine and hand over children between them.
     Demo(demo::Demo),
+    #[command(hide = true)]
+    DemoChild(demo::Child),
     /// Print a completion script for a shell.
     #[command(after_help = "Example: cme-server completions bash > /etc/bash_completion.d/cme-server")]
     Completions {
@@ -154,8 +156,14 @@ fn write(path: &std::path::Path, content: &[u8]) -> Result<(), CommandError> {
     std::fs::write(path, content).map_err(|cause| CommandError::File { path: path.to_owned(), cause })
 }
 
+tokio::task_local! {
+    /// The clock that a command goes by, where it is not the machine's: in the demonstration alone.
+    static CLOCK: Clock;
+}
+
 async fn open(config: &std::path::Path) -> Result<Node, CommandError> {
-    Ok(Node::open(Config::load(config)?, Clock::system()).await?)
+    let clock = CLOCK.try_with(Clock::clone).unwrap_or_else(|_| Clock::system());
+    Ok(Node::open(Config::load(config)?, clock).await?)
 }
 
 /// Runs the command line; the exit code is 0 when the command did what it says.
@@ -172,10 +180,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
     match cli.command {
         Command::Init(init) => init.run()?,
-        Command::Serve => {
-            let config = Config::load(&cli.config)?;
-            serve(Node::open(config, Clock::system()).await?).await?;
-        }
+        Command::Serve => serve(open(&cli.config).await?).await?,
         Command::Directory(command) => command.run()?,
         Command::Office(command) => command.run(&cli.config).await?,
         Command::Register(command) => command.run(&cli.config).await?,
@@ -187,6 +192,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Restore(restore) => apart(|| restore.run(&cli.config))?,
         Command::Move(moved) => apart(|| moved.run(&cli.config))?,
         Command::Demo(demo) => return demo.run().await,
+        Command::DemoChild(child) => return child.run(cli.config).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cme-server", &mut script);
@@ -205,6 +211,9 @@ fn apart<T: Send>(work: impl FnOnce() -> Result<T, CommandError> + Send) -> Resu
 impl Cli {
     /// Whether the command is a server that runs for long, and logs as one.
     pub fn serves(&self) -> bool {
-        matches!(self.command, Command::Serve)
+        match &self.command {
+            Command::DemoChild(child) => child.serves(),
+            command => matches!(command, Command::Serve),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `cme-server demo`: three real authorities on this machine, each a process of its own, hand over children
 //! over mutual TLS, and the ledgers they end with are verified offline.
 
+mod later;
 mod party;
 mod scenes;
 
@@ -13,16 +14,19 @@ use cme_spec::canonical::{Json, Limits};
 use cme_spec::directory::Archive;
 use cme_spec::entry::Entry;
 use cme_spec::ids::AuthorityCode;
-use cme_spec::instant::TransferId;
+use cme_spec::instant::{Instant, TransferId};
 use cme_spec::ledger::verify::{LedgerFile, Proof, verify};
 use serde::Serialize;
 
+pub(super) use self::later::Child;
 use self::party::{Party, start_all};
-use self::scenes::Played;
+use self::scenes::{Played, Traced};
 use super::{CommandError, output, write};
 
 /// Longest wait for something that is on its way.
 const WAIT_MAX: Duration = Duration::from_secs(20);
+/// What passes in the last scene between the first answers and the child's arrival.
+const WEEK_SECONDS: i64 = 7 * 86_400;
 
 #[derive(Debug, Args)]
 #[command(
@@ -45,6 +49,7 @@ pub(super) struct Demo {
 #[derive(Debug, Serialize)]
 struct Report {
     transfers: Vec<TransferReport>,
+    traced: Traced,
     ok: bool,
 }
 
@@ -58,6 +63,10 @@ struct TransferReport {
     state: String,
     responsible: AuthorityCode,
     entries: u64,
+    /// When the first entry was decided, as its author signed it.
+    begun_at: Instant,
+    /// The same of the last.
+    ended_at: Instant,
     copies_equal: bool,
     verified: bool,
 }
@@ -66,14 +75,17 @@ impl Demo {
     pub(super) async fn run(&self) -> Result<ExitCode, CommandError> {
         let folder = tempfile::Builder::new().prefix("cme-demo-").tempdir()?;
         let mut parties = start_all(folder.path()).await?;
+        // Whoever goes on with the servers does so by the clock of this machine.
+        let passes = if self.keep { 0 } else { WEEK_SECONDS };
         let played = tokio::select! {
-            played = scenes::play(&mut parties) => played?,
+            played = scenes::play(&mut parties, passes) => played?,
             _ = tokio::signal::ctrl_c() => {
                 party::stop_all(&mut parties).await;
                 return Err(CommandError::said("stopped; the servers were ended"));
             }
         };
-        let mut report = Report { transfers: Vec::new(), ok: true };
+        let (played, traced) = played;
+        let mut report = Report { transfers: Vec::new(), ok: traced.is_later_by(passes), traced };
         let mut story = Vec::new();
         for played in &played {
             let (line, proof) = self.examine(folder.path(), &parties, played).await?;
@@ -147,6 +159,10 @@ impl Demo {
         let [Some(proof), Some(other)] = &proofs else {
             return Err(CommandError::said(format!("transfer {} does not verify", played.transfer)));
         };
+        let signed: Vec<Instant> = entries(&left)?.iter().map(|entry| entry.header().created_at).collect();
+        let (Some(begun_at), Some(ended_at)) = (signed.first().copied(), signed.last().copied()) else {
+            return Err(CommandError::said(format!("transfer {} has no entry", played.transfer)));
+        };
         let line = TransferReport {
             transfer: played.transfer,
             scene: played.scene,
@@ -155,6 +171,8 @@ impl Demo {
             state: proof.stage.code().to_owned(),
             responsible: proof.responsible,
             entries: proof.entries,
+            begun_at,
+            ended_at,
             copies_equal: equal,
             verified: proof.as_of == other.as_of
                 && proof.stage == played.ends

@@ -16,6 +16,7 @@ mod backup;
 #[cfg(feature = "postgres-tests")]
 mod backup_on_postgres;
 mod crash;
+mod demo;
 mod escalation;
 mod escalation_channels;
 mod later_answers;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use super::WAIT_MAX;
+use super::{WAIT_MAX, later};
 use crate::command::{CommandError, directory, init, output};
 
 /// Codes of the register, and where each is.
@@ -44,6 +44,7 @@ pub(super) async fn start_all(folder: &Path) -> Result<Vec<Party>, CommandError>
             &config,
             "\n[delivery]\nfirst_pause_ms = 200\npause_ms_max = 1000\nper_peer_max = 4\nin_all_max = 64\n",
         )?;
+        later::put_ahead(&config, 0)?;
         records.push(home.join(format!("{code}.record.json")));
         parties.push(Party { code, name: name.to_owned(), config, operations, server: None });
     }
@@ -54,6 +55,16 @@ pub(super) async fn start_all(folder: &Path) -> Result<Vec<Party>, CommandError>
         party.start().await?;
     }
     Ok(parties)
+}
+
+/// Every server stops, and is there again so many seconds later, by the clocks of all of them.
+pub(super) async fn go_on_later(parties: &mut [Party], seconds: i64) -> Result<(), CommandError> {
+    stop_all(parties).await;
+    for party in parties {
+        later::put_ahead(&party.config, seconds)?;
+        party.start().await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn stop_all(parties: &mut [Party]) {
@@ -84,8 +95,9 @@ impl Party {
             .append(true)
             .open(self.config.with_file_name("server.log"))?;
         let mut server = Command::new(std::env::current_exe()?)
-            .args(["serve", "--config"])
+            .arg("--config")
             .arg(&self.config)
+            .args(["demo-child", "serve"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -157,9 +169,10 @@ impl Party {
         input: Option<&Value>,
     ) -> Result<String, CommandError> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(arguments)
             .arg("--config")
             .arg(&self.config)
+            .arg("demo-child")
+            .args(arguments)
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

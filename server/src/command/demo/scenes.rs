@@ -11,6 +11,7 @@ use cme_spec::instant::TransferId;
 use cme_spec::ledger::Stage;
 use serde_json::{Value, json};
 
+pub(super) use self::tracing::Traced;
 use super::WAIT_MAX;
 use super::party::Party;
 use crate::command::{CommandError, output};
@@ -36,14 +37,15 @@ const SHEFFIELD: usize = 0;
 const BIRMINGHAM: usize = 1;
 const LEEDS: usize = 2;
 
-/// Plays every scene.
-pub(super) async fn play(cast: &mut [Party]) -> Result<Vec<Played>, CommandError> {
+/// Plays every scene; in the last so many seconds pass, by the clocks of all.
+pub(super) async fn play(cast: &mut [Party], passes: i64) -> Result<(Vec<Played>, Traced), CommandError> {
     tracing::fill(cast).await?;
     let mut played = vec![full_hand_over(cast).await?, contested(cast).await?];
     played.extend(redirected(cast).await?);
     played.push(receiver_down(cast).await?);
-    played.push(tracing::traced(cast).await?);
-    Ok(played)
+    let (traced, when) = tracing::traced(cast, passes).await?;
+    played.push(traced);
+    Ok((played, when))
 }
 
 async fn full_hand_over(cast: &[Party]) -> Result<Played, CommandError> {

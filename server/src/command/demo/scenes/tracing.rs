@@ -1,13 +1,15 @@
 //! A missing child is looked for at every authority, comes into a register later, and is handed over.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cme_spec::entry::EntryType;
+use cme_spec::instant::Instant;
 use cme_spec::ledger::Stage;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{LEEDS, Pair, Played, SHEFFIELD, body, both, decide, ends, patience};
-use crate::command::demo::party::Party;
+use crate::command::demo::party::{Party, go_on_later};
 use crate::command::{CommandError, output, write};
 
 /// The officer of Sheffield who asks, under a pseudonym.
@@ -37,15 +39,42 @@ async fn import(party: &Party, rows: &str) -> Result<(), CommandError> {
     party.command(&import, None).await.map(|_| ())
 }
 
+/// When what was said in this scene, as it was signed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "an instant is named `..At` everywhere in the protocol")]
+pub(in crate::command::demo) struct Traced {
+    /// When Sheffield asked.
+    asked_at: Instant,
+    /// When the last of the others said that it doesn't know the child.
+    not_known_at: Instant,
+    /// When Leeds said that it does.
+    known_at: Instant,
+}
+
+impl Traced {
+    /// Whether so much lies between the answers.
+    pub(in crate::command::demo) fn is_later_by(&self, seconds: i64) -> bool {
+        // An answer's time has no fraction of a second.
+        self.asked_at <= self.not_known_at.plus_seconds(1)
+            && self.not_known_at.plus_seconds(seconds) <= self.known_at.plus_seconds(1)
+    }
+}
+
 /// Plays the scene.
-pub(super) async fn traced(cast: &[Party]) -> Result<Played, CommandError> {
+pub(super) async fn traced(cast: &mut [Party], passes: i64) -> Result<(Played, Traced), CommandError> {
     output::progress("\nScene 5: a child is missing from Sheffield, and nobody knows where the child is");
-    let asking = asked(cast).await?;
-    output::progress(
-        "\n  A week later a school in Leeds admits the child (the demonstration doesn't wait a week)",
-    );
+    let (asking, asked_at, not_known_at) = asked(cast).await?;
+    if passes > 0 {
+        output::progress("\n  A week later, by the clocks of all three, a school in Leeds admits the child");
+        go_on_later(cast, passes).await?;
+    } else {
+        output::progress(
+            "\n  A week later (no clock is put ahead, as the servers are kept) a school in Leeds admits the child",
+        );
+    }
     released(&cast[LEEDS]).await?;
-    let team = known(&cast[SHEFFIELD], &asking).await?;
+    let (team, known_at) = known(&cast[SHEFFIELD], &asking).await?;
     output::progress(&format!("  Sheffield: Leeds knows the child; an officer rings its team ({team})"));
     let rest = json!({
         "circumstances": body(EntryType::Offer)["circumstances"],
@@ -63,11 +92,12 @@ pub(super) async fn traced(cast: &[Party]) -> Result<Played, CommandError> {
     output::progress("  Sheffield: the queries are withdrawn everywhere");
     decide(cast, pair, transfer, EntryType::Acknowledge).await?;
     decide(cast, pair, transfer, EntryType::Accept).await?;
-    Ok(ends(cast, "Traced and handed over", pair, transfer, Stage::Accepted, LEEDS))
+    let played = ends(cast, "Traced and handed over", pair, transfer, Stage::Accepted, LEEDS);
+    Ok((played, Traced { asked_at, not_known_at, known_at }))
 }
 
 /// Two officers ask everybody; nobody knows the child, and the queries stand.
-async fn asked(cast: &[Party]) -> Result<String, CommandError> {
+async fn asked(cast: &[Party]) -> Result<(String, Instant, Instant), CommandError> {
     let child = json!({
         "familyName": "Specimen",
         "givenName": "Noor",
@@ -85,13 +115,17 @@ async fn asked(cast: &[Party]) -> Result<String, CommandError> {
         asked["asked"]
     ));
     expect(asked["standing"] == 2 && count("notKnown") == 2, "both have answered, and keep the query")?;
-    Ok(asked["id"].as_str().unwrap_or_default().to_owned())
+    let list = asked["authorities"].as_array().cloned().unwrap_or_default();
+    let answered = list.iter().map(|asked| instant(&asked["answeredAt"])).collect::<Result<Vec<_>, _>>()?;
+    let asked_at = instant(&asked["createdAt"])?;
+    let id = asked["id"].as_str().unwrap_or_default().to_owned();
+    Ok((id, asked_at, answered.into_iter().max().unwrap_or(asked_at)))
 }
 
 /// The child comes into the register there; the officer is told and releases the match.
 async fn released(leeds: &Party) -> Result<(), CommandError> {
     import(leeds, ADMITTED).await?;
-    let begun = Instant::now();
+    let begun = std::time::Instant::now();
     let query = loop {
         let list = leeds.office(&["answer", "list"], None).await?;
         if let Some(query) = list["standing"][0]["query"].as_str() {
@@ -108,18 +142,24 @@ async fn released(leeds: &Party) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Waits until the asking authority has heard; gives whom to ring.
-async fn known(sheffield: &Party, asking: &str) -> Result<String, CommandError> {
-    let begun = Instant::now();
+/// Waits until the asking authority has heard; gives whom to ring, and when that was said.
+async fn known(sheffield: &Party, asking: &str) -> Result<(String, Instant), CommandError> {
+    let begun = std::time::Instant::now();
     loop {
         let shown: Value = sheffield.office(&["query", "show", "--id", asking], None).await?;
         let first = &shown["authorities"][0];
         if first["status"] == "known" {
-            return Ok(first["team"]["name"].as_str().unwrap_or_default().to_owned());
+            let team = first["team"]["name"].as_str().unwrap_or_default().to_owned();
+            return Ok((team, instant(&first["answeredAt"])?));
         }
         patience(begun, "the answer of Leeds")?;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+fn instant(value: &Value) -> Result<Instant, CommandError> {
+    let read = value.as_str().and_then(|text| text.parse().ok());
+    read.ok_or_else(|| CommandError::said("an answer of the demonstration has no time"))
 }
 
 fn expect(holds: bool, what: &str) -> Result<(), CommandError> {
