@@ -172,8 +172,10 @@ impl NoticeBody {
 
 /// Holds when the notice's body has what its kind needs; gives it as typed.
 ///
-/// The error points at a member of the body and never quotes it. Implements: NTC-003, NTC-004, NTC-005
+/// The error points at a member of the body, or of the header where that is not of its form, and never quotes it. Implements: NTC-003, NTC-004, NTC-005
 pub fn check(notice: &Notice) -> Result<NoticeBody, ShapeError> {
+    // What was read has the form already; what is about to be signed may not.
+    notice.header().check_form()?;
     let body: NoticeBody = checked(notice.body())?;
     body.fits(notice.header().kind).map_err(ShapeError::at)?;
     Ok(body)

@@ -140,6 +140,8 @@ impl QueryFault {
 /// Implements: QRY-003, QRY-004, QRY-005, QRY-006, STQ-001, STQ-002
 pub fn check(query: &Query) -> Result<QueryBody, QueryFault> {
     let header = query.header();
+    // What was read has the form already; what is about to be signed may not.
+    header.check_form().map_err(QueryFault::NotAllowed)?;
     check_header(header).map_err(|pointer| QueryFault::NotAllowed(ShapeError::at(pointer)))?;
     let body: QueryBody = checked(query.body()).map_err(QueryFault::Body)?;
     let second = body.second_officer.as_ref();

@@ -141,6 +141,7 @@ impl Draft<'_> {
 /// A rule that the input breaks, by the pointer of the officer's file.
 fn in_words(fault: QueryFault, purpose: QueryPurpose) -> OfficeError {
     match fault {
+        QueryFault::NotAllowed(error) if error.pointer == "/legalBasis" => OfficeError::LegalBases,
         QueryFault::NotAllowed(_) => OfficeError::ArrivalAskedWidely(purpose),
         QueryFault::Body(error) if error.pointer == "/secondOfficer" => OfficeError::TwoOfficers,
         QueryFault::Body(mut error) => {

@@ -140,6 +140,9 @@ pub enum OfficeError {
         "a broadcast is decided by two officers with different ids (--officer, --second-officer), a query to one authority by one"
     )]
     TwoOfficers,
+    /// So many laws that the other end would not read it.
+    #[error("name one to eight legal bases (--legal-basis)")]
+    LegalBases,
     /// Too many authorities would be asked without a broadcast.
     #[error(
         "{0} authorities have been asked about this child within 24 hours: ask more by a broadcast, which two officers decide (`office query broadcast`)"
@@ -204,6 +207,15 @@ pub enum OfficeError {
     /// Another officer was faster.
     #[error("query {0} was answered meanwhile; see `office answer show`")]
     AnsweredMeanwhile(QueryId),
+    /// The same was said last.
+    #[error("query {0} was answered so already; see `office answer show`")]
+    SaidAlready(QueryId),
+    /// Nobody waits for an answer any more.
+    #[error("query {0} stands no longer: nothing more is said to it")]
+    StandsNoLonger(QueryId),
+    /// A query is referred to a third authority.
+    #[error("a query is referred to another authority than the one that asks and your own")]
+    ReferredToParty,
     /// Nobody needs an answer any more.
     #[error("query {0} was withdrawn: its author needs no more answers")]
     QueryWithdrawn(QueryId),

@@ -122,7 +122,10 @@ pub async fn tell(node: &Node, decision: NoticeDecision) -> Result<NoticeView, O
         members.insert("salt".to_owned(), Value::String(node.random().salt().to_string()));
     }
     let notice = Notice::sign(header, Json::from_typed(&body)?, &hosted.signing);
-    notice::check(&notice).map_err(|error| OfficeError::NoticeBody(error, decision.kind))?;
+    notice::check(&notice).map_err(|error| match error.pointer.as_str() {
+        "/legalBasis" => OfficeError::LegalBases,
+        _ => OfficeError::NoticeBody(error, decision.kind),
+    })?;
     let key = NoticeKey {
         hosted: decision.by,
         counterparty: decision.to,

@@ -16,6 +16,15 @@ fn pointer(kind: NoticeKind, change: impl Fn(&mut Value)) -> String {
 }
 
 #[test]
+fn a_notice_that_nobody_could_read_is_not_signed() {
+    let mut header = example::notice_header();
+    header.legal_basis = vec![header.legal_basis[0].clone(); 9];
+    let body = example::notice_body_of(header.kind);
+    let notice = Notice::sign(header, body, &signing_key("373"));
+    assert_eq!(check(&notice).unwrap_err().pointer, "/legalBasis");
+}
+
+#[test]
 fn each_kind_has_what_it_needs_and_nothing_of_another() {
     use NoticeKind as K;
     for kind in K::ALL {

@@ -40,6 +40,18 @@ fn the_examples_keep_the_rules_and_come_back_from_the_wire_as_they_were() {
 }
 
 #[test]
+fn a_query_that_nobody_could_read_is_not_signed() {
+    for bases in [0, LEGAL_BASES_MAX + 1] {
+        let many = fault(|header, _| header.legal_basis = vec![header.legal_basis[0].clone(); bases]);
+        assert_eq!(many, not_allowed("/legalBasis"), "{bases}");
+    }
+    assert!(
+        check(&asked(|header, _| header.legal_basis = vec![header.legal_basis[0].clone(); LEGAL_BASES_MAX]))
+            .is_ok()
+    );
+}
+
+#[test]
 fn only_tracing_is_broadcast_or_stands() {
     let second = json!({ "id": "o-2", "role": "head of inclusion" });
     for purpose in [QueryPurpose::ConfirmArrival, QueryPurpose::BackgroundForNewArrival] {
