@@ -125,8 +125,8 @@ impl Saying<'_> {
             count if count == before + 1 && done => return Ok(Ok(())),
             _ => return Ok(Err(OfficeError::AnsweredMeanwhile(self.asker.query))),
         }
-        if held.withdrawal.is_some() {
-            return Ok(Err(OfficeError::QueryWithdrawn(self.asker.query)));
+        if let Err(error) = self.may_say(say) {
+            return Ok(Err(error));
         }
         let child = match self.released(tx, say)? {
             Ok(child) => child,
@@ -140,6 +140,15 @@ impl Saying<'_> {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(error)),
         };
+        let new = answer.content();
+        if last.is_some_and(|last| {
+            let said = |answer: &Answer| {
+                (answer.outcome, answer.matched_on.clone(), answer.referred_to, answer.team.clone())
+            };
+            said(last) == said(new)
+        }) {
+            return Ok(Err(OfficeError::SaidAlready(self.asker.query)));
+        }
         queries::keep_answer(tx, &held.key, &held.header, &held.said(), &answer)?;
         let decided = Decided::new(directory, held, self.asker.officer.clone(), self.now);
         record_later(tx, held, &decided, answer.content())?;
@@ -152,6 +161,26 @@ impl Saying<'_> {
         let number = i64::try_from(answer.content().number).unwrap_or(i64::MAX);
         dispatch::enqueue(tx, &dispatch_key(&held.key, number), self.now)?;
         Ok(Ok(()))
+    }
+
+    /// Whether anything is still said to the query, whoever may match it.
+    fn may_say(&self, say: Say) -> Result<(), OfficeError> {
+        let (held, query) = (&self.held, self.asker.query);
+        if held.withdrawal.is_some() {
+            return Err(OfficeError::QueryWithdrawn(query));
+        }
+        let silent =
+            held.answers.last().is_some_and(|last| last.content().outcome == AnswerOutcome::NotKnown);
+        let stood = held.header.standing_until.is_some_and(|until| until <= self.now);
+        if silent && stood {
+            return Err(OfficeError::StandsNoLonger(query));
+        }
+        match say {
+            Say::Referred(to) if [held.key.author, held.key.hosted].contains(&to) => {
+                Err(OfficeError::ReferredToParty)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The match that is told, where one is: among those that others may learn of.

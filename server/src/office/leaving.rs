@@ -22,8 +22,8 @@ use cme_spec::working_days::london_date;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub(super) use self::child::registered_subject;
-use self::child::{offered_subject, subject};
+use self::child::subject;
+pub(super) use self::child::{offered_subject, registered_subject};
 use super::{NoticeDecision, OfferDecision, OfficeError, offer, tell};
 use crate::ctf::{CtfError, Destination, Leaver, leavers};
 use crate::node::Node;

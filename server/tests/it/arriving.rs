@@ -75,6 +75,10 @@ fn a_child_who_has_turned_up_elsewhere_is_offered_to_who_asked_once() {
     assert_eq!(arrivals(birmingham), [] as [Value; 0]);
     let shown = birmingham.office(&["answer", "show", "--query", &query], None);
     assert_eq!(shown["ledTo"], json!(transfer));
+    // Nor from another query about the same child.
+    let other = asked(&world, ARRIVAL, &amina());
+    let said = refused(birmingham, &offer(&other, &["-"]), Some(&rest()));
+    assert!(said.contains(&format!("offered already, in transfer {transfer}")), "{said}");
     sheffield.wait_for(&transfer, "offered");
     let entry = sheffield.office(&["show", "--transfer", &transfer], None)["entries"][0].clone();
     assert_eq!(entry["body"]["child"]["upn"], "B373000020001");

@@ -297,6 +297,10 @@ async fn time_answers_nothing_and_erases_what_may_be_kept_no_longer() {
                     officer: "o-9".parse().unwrap(),
                     restricted: false,
                 };
+                if number == 3 && days > 10 {
+                    let said = office::say(&node, asker.clone(), office::Say::Known(None)).await;
+                    assert!(said.unwrap_err().to_string().contains("stands no longer"));
+                }
                 let details = office::show_query(&node, asker).await.unwrap();
                 assert_eq!(details.answers.len(), 1, "no answer follows because time has passed");
                 kept.push(!details.body.is_null());

@@ -15,6 +15,7 @@ mod asking;
 mod backup;
 #[cfg(feature = "postgres-tests")]
 mod backup_on_postgres;
+mod careless;
 mod crash;
 mod demo;
 mod escalation;

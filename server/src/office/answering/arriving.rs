@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Asker, check_role, is_hidden, named};
 use crate::node::Node;
-use crate::office::handing::{completed, offered_once};
+use crate::office::handing::{completed, offered_child, offered_once};
 use crate::office::leaving::registered_subject;
 use crate::office::offering::offer_and;
 use crate::office::{Decided, OfferDecision, OfficeError};
@@ -35,6 +35,7 @@ pub async fn offer_arrived(
 ) -> Result<Decided, OfficeError> {
     let (to, mut body) = draft(node, asker.clone(), child).await?;
     completed(&mut body, rest.into_value());
+    let this = offered_child(&body);
     let body = Json::from_typed(&body)?;
     let decision = OfferDecision { by: asker.by, to, clock_class, link: None, body };
     offer_and(node, decision, move |tx, transfer| {
@@ -42,6 +43,10 @@ pub async fn offer_arrived(
             Ok(known) => known,
             Err(error) => return Ok(Err(error)),
         };
+        let asked = (held.key.query, led::of_query(tx, &held.key)?);
+        if let Err(error) = offered_once(tx, (held.key.hosted, to), asked, this.as_ref())? {
+            return Ok(Err(error));
+        }
         led::note_query(tx, &held.key, transfer)?;
         Ok(Ok(()))
     })
@@ -89,8 +94,8 @@ fn known_child(
     if let Err(error) = may_lead(&held) {
         return Ok(Err(error));
     }
-    let led_to = led::of_query(tx, &held.key)?;
-    if let Err(error) = offered_once(tx, held.key.hosted, held.key.query, led_to)? {
+    let asked = (held.key.query, led::of_query(tx, &held.key)?);
+    if let Err(error) = offered_once(tx, (held.key.hosted, held.key.author), asked, None)? {
         return Ok(Err(error));
     }
     Ok(told_child(tx, asker, &held, child)?.map(|record| (held, record)))

@@ -16,7 +16,8 @@ use crate::store::asked::{self, Held};
 use crate::store::dispatch::{self, Task};
 use crate::store::{StoreError, Tx};
 
-/// Asks no more: at every authority of the asking, or at those that are named. Implements: STQ-012
+/// Asks no more: at every authority of the asking and of what renews it, or at those of them that are named. Gives what
+/// was asked last. Implements: STQ-012
 pub async fn withdraw_asking(
     node: &Node,
     by: AuthorityCode,
@@ -26,14 +27,18 @@ pub async fn withdraw_asking(
     let now = node.now();
     let done = node.store().write(move |tx| {
         let Some(asking) = resolve(tx, by, id)? else { return Ok(Err(OfficeError::UnknownAsking(by, id))) };
-        let all = asked::of_asking(tx, by, asking.id)?;
+        let (mut all, mut last) = (asked::of_asking(tx, by, asking.id)?, asking.id);
+        while let Some(newer) = asked::renewed_by(tx, by, last)? {
+            all.extend(asked::of_asking(tx, by, newer)?);
+            last = newer;
+        }
         if let Some(stranger) = only.iter().find(|code| all.iter().all(|held| held.counterparty != **code)) {
             return Ok(Err(OfficeError::NotAsked(*stranger)));
         }
         for held in all.iter().filter(|held| only.is_empty() || only.contains(&held.counterparty)) {
             withdraw_one(tx, held, now)?;
         }
-        Ok(Ok(asking.id))
+        Ok(Ok(last))
     });
     let id = done.await??;
     asking_details(node, by, id).await

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::resolve;
 use crate::node::Node;
-use crate::office::handing::{completed, offered_once};
+use crate::office::handing::{completed, offered_child, offered_once};
 use crate::office::offering::offer_and;
 use crate::office::{Decided, OfferDecision, OfficeError};
 use crate::store::asked::{self, Held};
@@ -55,12 +55,13 @@ pub async fn offer_found(
 ) -> Result<Decided, OfficeError> {
     let mut body = offer_draft(node, by, id, from).await?;
     completed(&mut body, rest.into_value());
+    let child = offered_child(&body);
     let body = Json::from_typed(&body)?;
     let key = held(node, by, id, from).await?.key;
     let decision = OfferDecision { by, to: from, clock_class, link: None, body };
     offer_and(node, decision, move |tx, transfer| {
         let led_to = led::of_asked(tx, &key)?;
-        if let Err(error) = offered_once(tx, by, key.query, led_to)? {
+        if let Err(error) = offered_once(tx, (by, from), (key.query, led_to), child.as_ref())? {
             return Ok(Err(error));
         }
         led::note_asked(tx, &key, transfer)?;

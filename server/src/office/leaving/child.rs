@@ -61,7 +61,7 @@ pub(in crate::office) fn registered_subject(child: &Registered) -> Option<Subjec
 }
 
 /// The child of an offer.
-pub(super) fn offered_subject(child: &Offered) -> Subject {
+pub(in crate::office) fn offered_subject(child: &Offered) -> Subject {
     Subject {
         family_name: child.family_name.clone(),
         given_name: child.given_name.clone(),
