@@ -2,6 +2,7 @@
 //!
 //! A body is written only where it may be kept, and gone when it may no longer be. What stays names no child.
 
+mod follow;
 mod limits;
 mod matches;
 
@@ -14,6 +15,7 @@ use cme_spec::instant::{Instant, QueryId};
 use cme_spec::query::{Answer, Keeping, Query, QueryBody, QueryHeader, keeping, stands_until};
 use cme_spec::receipt::Stored;
 
+pub use self::follow::{followed, keep_followed};
 pub use self::limits::{asked_since, count_asked_since, forget_offers, note_offer, officer_asked_since};
 pub use self::matches::{
     Match, MatchState, authors_of, bring_match, end_matches, forget_matches, keep_match, matches,
@@ -388,25 +390,4 @@ pub fn is_untidy(tx: &mut dyn Tx, now: Instant, offers: Instant, met: Instant) -
                        AND q.counterparty = m.counterparty AND q.query = m.query AND q.body IS NOT NULL))";
     let values = [now, offers, met].map(|instant| Value::from(instant.milliseconds()));
     Ok(!tx.rows(SQL, &values)?.is_empty())
-}
-
-/// How far an authority's changes were compared with its standing queries, and under which incarnation.
-pub fn followed(tx: &mut dyn Tx, hosted: AuthorityCode) -> Result<Option<(i64, u64)>, StoreError> {
-    const SQL: &str = "SELECT sequence, incarnation FROM query_follow WHERE hosted = ?1";
-    let read = |row: &Row| Ok((row.integer(0)?, u64::try_from(row.integer(1)?).map_err(|_| BROKEN)?));
-    tx.rows(SQL, &[hosted.as_ref().into()])?.first().map(read).transpose()
-}
-
-/// The changes up to `sequence` were compared.
-pub fn keep_followed(
-    tx: &mut dyn Tx,
-    hosted: AuthorityCode,
-    sequence: i64,
-    incarnation: u64,
-) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO query_follow (hosted, sequence, incarnation) VALUES (?1, ?2, ?3) \
-                       ON CONFLICT (hosted) DO UPDATE SET sequence = excluded.sequence, \
-                       incarnation = excluded.incarnation";
-    let incarnation = i64::try_from(incarnation).map_err(|_| BROKEN)?;
-    tx.exec(SQL, &[hosted.as_ref().into(), sequence.into(), incarnation.into()]).map(|_| ())
 }
