@@ -160,6 +160,11 @@ fn is_forked(error: &ClientError) -> bool {
     error.problem().and_then(Problem::registered) == Some(ProblemType::Forked)
 }
 
+/// Whether the peer holds nothing of the ledger: then there is nothing to read.
+fn is_unknown(error: &ClientError) -> bool {
+    error.problem().and_then(Problem::registered) == Some(ProblemType::LedgerUnknown)
+}
+
 /// The peer knows of a fork: its evidence is fetched. Once the ledger is held as forked here too, both have all
 /// branches, and there is nothing left to deliver. Implements: RCV-012, RCV-013
 async fn after_fork(node: &Node, letter: &Letter, failure: Failure) -> Result<Sent, Failure> {
@@ -177,9 +182,16 @@ async fn after_fork(node: &Node, letter: &Letter, failure: Failure) -> Result<Se
     if done.await? { Ok(Sent::Done) } else { Err(failure) }
 }
 
-/// The peer lacks entries before this one: they are sent first. Implements: DLV-011
+/// The peer lacks entries before this one: they are sent first, once the peer's ledger has been read, whose head
+/// may show that it went back. Implements: DLV-010, DLV-011, RCV-009
 async fn refill(node: &Node, letter: &Letter, from: u64) -> Result<Sent, Failure> {
     let (key, now) = (letter.key, node.now());
+    match pull(node, &key).await {
+        Err(error) if !is_unknown(&error) => {
+            return Err(Failure::later(ProblemType::SequenceGap.name()));
+        }
+        Ok(_) | Err(_) => {}
+    }
     let before = u64::try_from(letter.place).unwrap_or(0);
     let queued = node.store().write(move |tx| {
         let missing = ledgers::entries(tx, &key, from, before.saturating_sub(from))?;

@@ -174,3 +174,40 @@ fn ledger_of_one(offer: &Entry) -> Ledger {
     let receipt = offer.receipt_by(code("330")).unwrap().content();
     cme_spec::ledger::apply(None, offer, receipt).unwrap()
 }
+
+#[test]
+fn a_gap_makes_the_ledger_be_read_before_anything_is_sent_again() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("330").wait_for(&transfer, "offered");
+    world.party("330").decide("acknowledge", E::Acknowledge, &transfer);
+    world.party("373").wait_for(&transfer, "acknowledged");
+    world.party_mut("330").stop();
+    // Birmingham says that it has forgotten its acknowledge, and shows its ledger to nobody.
+    let offer = entry(&world.party("373").export(&transfer), 0);
+    let head = json!({ "sequence": 0, "headerDigest": offer.header_digest().to_string() });
+    let problem = |name: &str, status: u16| json!({ "type": format!("urn:cme:problem:v1:{name}"), "title": name, "status": status, "head": head });
+    let gap = page("409 Conflict", "application/problem+json", &problem("sequence-gap", 409).to_string());
+    let later = page("503 Later", "application/problem+json", &problem("unavailable", 503).to_string());
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let told = Arc::clone(&lines);
+    let proxy = Proxy::answering(world.party("330"), move |request| {
+        let line = request.lines().next().unwrap_or_default().to_owned();
+        let answer = if line.starts_with("PUT ") { gap.clone() } else { later.clone() };
+        told.lock().unwrap().push(line);
+        answer
+    });
+    world.party("373").decide("withdraw", E::Withdraw, &transfer);
+    let of_ledger = || {
+        let lines = lines.lock().unwrap();
+        lines.iter().filter(|line| line.contains(&transfer)).cloned().collect::<Vec<_>>()
+    };
+    until("the decision is sent again", || of_ledger().len() >= 4, || format!("{:?}", of_ledger()));
+    drop(proxy);
+    let asked = of_ledger();
+    for (index, line) in asked.iter().take(4).enumerate() {
+        let wanted = if index % 2 == 0 { ("PUT ", "/entries/2") } else { ("GET ", "/entries?") };
+        assert!(line.starts_with(wanted.0) && line.contains(wanted.1), "{asked:?}");
+    }
+}
