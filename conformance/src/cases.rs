@@ -90,6 +90,8 @@ pub(crate) fn all() -> Vec<&'static Case> {
         delivery::retrying::CASES,
         delivery::catching_up::CASES,
         recovery::CASES,
+        recovery::restores::CASES,
+        recovery::suspended::CASES,
         recovery::forks::CASES,
         privacy::CASES,
         verification::CASES,

@@ -7,8 +7,8 @@ mod reply;
 mod twins;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::adapter::Adapter;
@@ -22,7 +22,7 @@ use crate::world::{Authority, Kind, Subject, World};
 
 pub(crate) use self::hands::{header_digest, wishes};
 pub(crate) use self::issues::Issues;
-pub(crate) use self::played::{Played, Put, Reply, Told, refusal};
+pub(crate) use self::played::{Played, Put, Reply, Told, idle, refusal};
 pub(crate) use self::reply::{PROBLEMS, problem_of, refused, same_receipt, same_signed};
 
 /// Times that a request is sent again to a server that says it can't answer now.
@@ -102,6 +102,8 @@ pub(crate) struct Bench {
     pub(crate) adapter: Option<Adapter>,
     /// The directory, which some cases take on.
     pub(crate) issues: Issues,
+    /// Incarnations of authorities that cases have restored.
+    incarnations: Mutex<BTreeMap<String, i64>>,
     taken: [AtomicUsize; Kind::ALL.len()],
     order: Vec<usize>,
 }
@@ -114,7 +116,17 @@ impl Bench {
         waits: Waits,
         order: Vec<usize>,
     ) -> Self {
-        Self { subject, world, host, waits, adapter: None, issues, taken: Default::default(), order }
+        Self {
+            subject,
+            world,
+            host,
+            waits,
+            adapter: None,
+            issues,
+            incarnations: Mutex::default(),
+            taken: Default::default(),
+            order,
+        }
     }
 
     /// The bench with an adapter.
@@ -138,6 +150,19 @@ impl Bench {
             }
         }
         Err(Miss::Suite("every authority has ended".into()))
+    }
+
+    /// The incarnation under which an authority calls.
+    fn incarnation_of(&self, code: &str) -> i64 {
+        let told = self.incarnations.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(code).copied().unwrap_or(1)
+    }
+
+    /// An authority calls, and signs, under that incarnation from now on.
+    pub(crate) fn reincarnate(&self, played: &Played, incarnation: i64) {
+        let mut told = self.incarnations.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(played.peer.code.clone(), incarnation);
+        played.name_incarnation(incarnation);
     }
 
     /// What a pin of a client's certificate stands for.
@@ -206,7 +231,7 @@ impl<'a> Court<'a> {
         let request = if request.field("CME-Incarnation").is_some() {
             request
         } else {
-            request.with("CME-Incarnation", "1")
+            request.with("CME-Incarnation", &self.bench.incarnation_of(&peer.code).to_string())
         };
         self.ask_as(&peer.code, &peer.client, &request)
     }
@@ -215,7 +240,8 @@ impl<'a> Court<'a> {
     pub(crate) fn put_once(&mut self, peer: &Authority, entry: &Json) -> Found<Response> {
         let transfer = entry.text_at("/header/transfer").unwrap_or_default();
         let target = self.bench.subject.target(&format!("/v1/transfers/{transfer}/entries/0"));
-        let request = Request::put(target, entry.plain().into_bytes()).with("CME-Incarnation", "1");
+        let incarnation = self.bench.incarnation_of(&peer.code).to_string();
+        let request = Request::put(target, entry.plain().into_bytes()).with("CME-Incarnation", &incarnation);
         self.exchange(&peer.code, &peer.client, &request)
     }
 
@@ -318,9 +344,15 @@ impl<'a> Court<'a> {
         Ok(())
     }
 
-    /// The receipt for an entry that has to be new to the subject; without one the case can't go on.
+    /// The receipt for an entry that has to be new to the subject; without one the case can't go on. A subject
+    /// that was restored by another case is given time to reconcile.
     pub(crate) fn taken(&mut self, peer: &Authority, entry: &Json) -> Found<Json> {
-        let response = self.put(peer, entry)?;
+        let until = std::time::Instant::now() + self.bench.waits.act;
+        let mut response = self.put(peer, entry)?;
+        while problem_of(&response).as_deref() == Some("pair-suspended") && std::time::Instant::now() < until
+        {
+            response = self.put(peer, entry)?;
+        }
         self.receipted(&response, entry, 201)
             .map_err(|actual| Miss::Unexercised(format!("a good entry was not taken: {actual}")))
     }

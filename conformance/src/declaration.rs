@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, AdapterError, Program};
-use crate::court::{Bench, Issues, Waits};
+use crate::court::{Bench, Issues, Waits, idle};
 use crate::encoding::{base64url, from_base64url};
 use crate::evidence::Declared;
 use crate::host::Host;
@@ -244,7 +244,9 @@ impl Declaration {
     pub(crate) fn bench(&self, seed: u64) -> Result<Bench, BenchError> {
         let world = Arc::new(self.world()?);
         let socket = Listener::bind(self.listen)?;
-        let host = Arc::new(Host::start(socket, &world.server)?);
+        let subject = self.subject()?;
+        let shares_nothing = idle(world.clone(), subject.code.clone());
+        let host = Arc::new(Host::start(socket, &world.server, shares_nothing)?);
         let order = shuffled((0..world.authorities.len()).collect(), seed);
         let act = Duration::from_secs(self.act_seconds);
         let waits = Waits {
@@ -253,7 +255,7 @@ impl Declaration {
             quiet: act.min(Duration::from_secs(5)),
         };
         let issues = Issues::new(self.directory()?, Some(self.folder.join(DIRECTORY)));
-        let bench = Bench::new(self.subject()?, (world, host, issues), waits, order);
+        let bench = Bench::new(subject, (world, host, issues), waits, order);
         Ok(match self.adapter()? {
             Some(adapter) => bench.with_adapter(adapter),
             None => bench,

@@ -41,11 +41,15 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Answers on that socket.
-    pub(crate) fn start(socket: TcpListener, identity: &Identity) -> Result<Self, ListenError> {
+    /// Answers on that socket; by `idle` for an authority that plays no script.
+    pub(crate) fn start(
+        socket: TcpListener,
+        identity: &Identity,
+        idle: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Result<Self, ListenError> {
         let book = Arc::new((Mutex::new(Book::default()), Condvar::new()));
         let held = book.clone();
-        let answer = move |incoming: &Incoming| answer(&held, incoming);
+        let answer = move |incoming: &Incoming| answer(&held, &idle, incoming);
         let listener = Listener::start(socket, identity, TlsStyle::STRICT, answer)?;
         Ok(Self { book, _listener: listener })
     }
@@ -97,7 +101,7 @@ fn of(seen: &[Seen], code: &str, path: &str) -> Vec<Seen> {
         .collect()
 }
 
-fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
+fn answer(book: &(Mutex<Book>, Condvar), idle: &dyn Fn(&Request) -> Answer, incoming: &Incoming) -> Answer {
     let begun = Instant::now();
     let code = incoming.request.target.split('/').nth(1).unwrap_or_default().to_owned();
     let mut held = book.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +109,7 @@ fn answer(book: &(Mutex<Book>, Condvar), incoming: &Incoming) -> Answer {
     book.1.notify_all();
     let answer = match held.scripts.get(&code) {
         Some(script) => script(&incoming.request),
-        None => Answer::Bytes(problem(503, "unavailable", "Retry-After: 3600\r\n")),
+        None => idle(&incoming.request),
     };
     if held.exchanges.len() < CODES_MAX || held.exchanges.contains_key(&code) {
         let exchanges = held.exchanges.entry(code.clone()).or_default();

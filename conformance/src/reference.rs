@@ -16,6 +16,7 @@ mod ledger;
 mod notices;
 mod office;
 mod outbox;
+mod pairs;
 mod pull;
 mod queries;
 mod reads;
@@ -25,7 +26,7 @@ mod verifier;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 pub(crate) use self::fault::Fault;
@@ -42,6 +43,7 @@ use self::asking::Asked;
 use self::ledger::{Held, Key};
 use self::notices::Notice;
 use self::outbox::Letter;
+use self::pairs::Pairs;
 use self::queries::{Child, Query};
 
 /// Longest content that it takes, and says that it takes.
@@ -50,7 +52,7 @@ const ENTRY_BYTES_MAX: usize = 65_536;
 /// Most entries of a page.
 const PAGE_ITEMS_MAX: usize = 3;
 
-/// The peer's incarnation.
+/// The peer's first incarnation.
 const INCARNATION: i64 = 4;
 
 /// What it can do.
@@ -105,9 +107,13 @@ pub(super) struct Peer {
     down: AtomicBool,
     /// How often the process was started.
     generation: AtomicUsize,
+    /// Raised at each restore; it stands apart from what is backed up.
+    incarnation: AtomicI64,
+    /// What was last backed up.
+    backup: Mutex<Option<State>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     ledgers: BTreeMap<Key, Held>,
     /// What is to be sent.
@@ -124,6 +130,7 @@ struct State {
     /// The ledgers in the order in which they changed.
     changes: Vec<Key>,
     cursors: Vec<(String, String)>,
+    pairs: Pairs,
 }
 
 /// A running peer; ends with this value.
@@ -176,6 +183,8 @@ impl Reference {
             woken: Condvar::new(),
             down: AtomicBool::new(false),
             generation: AtomicUsize::new(0),
+            incarnation: AtomicI64::new(INCARNATION),
+            backup: Mutex::default(),
         });
         let (answering, sending) = (peer.clone(), Arc::downgrade(&peer));
         let listener = Listener::start(socket, &server, style, move |incoming| {
@@ -200,6 +209,11 @@ impl Peer {
     /// Which life of the process this is.
     fn generation(&self) -> usize {
         self.generation.load(Ordering::SeqCst)
+    }
+
+    /// How often it was restored, and what it began with.
+    fn incarnation(&self) -> i64 {
+        self.incarnation.load(Ordering::SeqCst)
     }
 
     /// The key that it signs with.
@@ -325,7 +339,8 @@ impl Peer {
         }
         state.incarnations.insert(caller.to_owned(), told.max(known));
         if told > known && known > 0 && !self.is(Fault::ReadsNoHeads) {
-            self.read_heads_of(caller);
+            state.pairs.wants_heads(caller);
+            self.woken.notify_all();
         }
         Ok(())
     }
@@ -410,9 +425,9 @@ fn now() -> String {
 }
 
 /// A cursor that only this caller can use.
-fn cursor(state: &mut State, caller: &str) -> String {
+fn cursor(state: &mut State, caller: &str, incarnation: i64) -> String {
     let place = state.changes.len();
-    let cursor = format!("{place}.{}", &uuid()[24..]);
+    let cursor = format!("{place}.{incarnation}.{}", &uuid()[24..]);
     state.cursors.push((caller.to_owned(), cursor.clone()));
     cursor
 }

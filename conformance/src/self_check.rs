@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::adapter::{Adapter, AdapterError};
 use crate::cases::{self, Case};
-use crate::court::{Bench, Issues, Waits};
+use crate::court::{Bench, Issues, Waits, idle};
 use crate::host::Host;
 use crate::identity::{Identity, IdentityError};
 use crate::json::Json;
@@ -224,8 +224,9 @@ impl Booth {
         let subject =
             Subject::read(record(&role, &format!("https://127.0.0.1:1/{}", role.code))?.plain().as_bytes())?;
         let directory = Arc::new(world.directory(&subject)?);
-        let host = Arc::new(Host::start(socket, &world.server)?);
-        Ok(Self { chosen, role: Arc::new(role), subject, directory, world: Arc::new(world), host })
+        let world = Arc::new(world);
+        let host = Arc::new(Host::start(socket, &world.server, idle(world.clone(), subject.code.clone()))?);
+        Ok(Self { chosen, role: Arc::new(role), subject, directory, world, host })
     }
 
     fn bench(&self, port: u16, waits: Waits) -> Bench {

@@ -1,6 +1,8 @@
 //! Section 11: incarnations, heads and reconciliation.
 
 pub(super) mod forks;
+pub(super) mod restores;
+pub(super) mod suspended;
 
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, refused};
@@ -56,7 +58,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// An incarnation above every one that an earlier run has told.
-fn next_incarnation() -> i64 {
+pub(super) fn next_incarnation() -> i64 {
     now().as_millisecond()
 }
 
@@ -129,7 +131,11 @@ pub(super) fn all_heads(court: &mut Court<'_>, peer: &Authority) -> Found<Vec<Js
 }
 
 /// The heads after a cursor, and the cursor at their end.
-fn heads_after(court: &mut Court<'_>, peer: &Authority, after: Option<String>) -> Found<(Vec<Json>, String)> {
+pub(super) fn heads_after(
+    court: &mut Court<'_>,
+    peer: &Authority,
+    after: Option<String>,
+) -> Found<(Vec<Json>, String)> {
     let (mut heads, mut after) = (Vec::new(), after);
     for _ in 0..PAGES_MAX {
         let query = after.map(|cursor| format!("?after={cursor}")).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! An authority of the suite as a sound server: it orders the ledgers that the subject offers to it, takes what
 //! the subject delivers, and shows its copies. A plan makes it answer otherwise.
 
+mod idle;
+mod shown;
 mod statements;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +19,8 @@ use crate::wire::{Answer, Request};
 use crate::world::Authority;
 
 use super::{Court, Found};
+
+pub(crate) use self::idle::idle;
 
 /// An answer to a put.
 #[derive(Clone, Debug)]
@@ -73,6 +77,12 @@ struct Copy {
     page: usize,
     /// Whether reads are answered as unavailable.
     hidden: bool,
+    /// Whether heads and the reconciliation are, until further notice.
+    heads_hidden: bool,
+    /// Whether ledgers are, until further notice.
+    ledgers_hidden: bool,
+    /// How often it was restored, and one more.
+    incarnation: i64,
     /// Issue of the directory that its receipts name, where it is not the first.
     issue: Option<i64>,
 }
@@ -94,7 +104,7 @@ impl Court<'_> {
 
     /// That authority as a sound server.
     pub(crate) fn play_as(&mut self, peer: &Arc<Authority>) -> Played {
-        let copy = Copy { page: 100, ..Copy::default() };
+        let copy = Copy { page: 100, incarnation: 1, ..Copy::default() };
         let played = Played {
             peer: peer.clone(),
             subject: self.bench.subject.code.clone(),
@@ -120,6 +130,21 @@ impl Played {
     /// Shows its copies to nobody, until an entry after an offer is put to it.
     pub(crate) fn hide(&self) {
         self.lock().hidden = true;
+    }
+
+    /// Shows its heads and its reconciliation, or says that it can't now.
+    pub(crate) fn show_heads(&self, shown: bool) {
+        self.lock().heads_hidden = !shown;
+    }
+
+    /// Shows its ledgers, or says that it can't now.
+    pub(crate) fn show_ledgers(&self, shown: bool) {
+        self.lock().ledgers_hidden = !shown;
+    }
+
+    /// Names that incarnation from now on: it was restored.
+    pub(crate) fn name_incarnation(&self, incarnation: i64) {
+        self.lock().incarnation = incarnation;
     }
 
     /// Names that issue of the directory in its receipts.
@@ -198,7 +223,11 @@ impl Played {
         spoil: impl FnOnce(&mut Json, &mut Json),
     ) -> Json {
         let entry = self.next(transfer, kind, spoil);
-        with_receipts(&entry, vec![receipt_by(&self.peer.code, &self.peer.key, &entry)])
+        let known = {
+            let copy = self.lock();
+            (copy.issue, copy.incarnation)
+        };
+        with_receipts(&entry, vec![self.receipt(&entry, known)])
     }
 
     /// Appends an entry of its own, as the sequencer does, and gives it with its receipt.
@@ -249,11 +278,17 @@ impl Played {
     fn answer(&self, request: &Request, issue: &Json) -> Answer {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let steps: Vec<&str> = path.split('/').skip(3).collect();
-        let hidden = self.lock().hidden;
+        let (ledgers_hidden, heads_hidden) = {
+            let copy = self.lock();
+            (copy.hidden || copy.ledgers_hidden, copy.hidden || copy.heads_hidden)
+        };
+        let hidden = match steps.first() {
+            Some(&"transfers") => ledgers_hidden,
+            Some(&("heads" | "reconciliation")) => heads_hidden,
+            _ => false,
+        };
         let answer = match (request.method.as_str(), &steps[..]) {
-            ("GET", ["transfers", ..] | ["heads" | "reconciliation"]) if hidden => {
-                Answer::Bytes(problem(503, "unavailable", "Retry-After: 1\r\n"))
-            }
+            ("GET", _) if hidden => Answer::Bytes(problem(503, "unavailable", "Retry-After: 1\r\n")),
             (method @ ("PUT" | "DELETE"), ["queries" | "notices", ..]) => {
                 self.hear(method, &steps.join("/"), &request.content)
             }
@@ -303,7 +338,7 @@ impl Played {
             let by = |receipt: &&Json| receipt.text_at("/receipt/by") == Some(&self.peer.code);
             receipts.iter().find(by).cloned().unwrap_or(Json::Null)
         };
-        let issue = copy.issue;
+        let (issue, incarnation) = (copy.issue, copy.incarnation);
         let entries = copy.ledgers.entry(transfer.to_owned()).or_default();
         let same = |held: &&Json| digest(&header_of(held)) == digest(&header);
         if let Some(held) = entries.iter().find(same) {
@@ -319,10 +354,14 @@ impl Played {
         }
         let next = i64::try_from(entries.len()).unwrap_or_default();
         let sequence = header.integer_at("/sequence").unwrap_or_default();
+        let forked = copy.branches.contains_key(transfer);
         let previous = entries.last().map(|last| digest(&header_of(last)));
         let head = previous.as_ref().map_or(Json::Null, |digest| {
             Json::object([("sequence", (next - 1).into()), ("headerDigest", digest.as_str().into())])
         });
+        if forked {
+            return refusal("forked", &[("head", head)]);
+        }
         if sequence > next {
             return refusal("sequence-gap", &[("head", head)]);
         }
@@ -337,7 +376,7 @@ impl Played {
             }
         }
         let receipt = own(entry);
-        let receipt = if receipt == Json::Null { self.receipt(entry, issue) } else { receipt };
+        let receipt = if receipt == Json::Null { self.receipt(entry, (issue, incarnation)) } else { receipt };
         let mut receipts = entry.member("receipts").map(Json::items).unwrap_or_default().to_vec();
         if !receipts.contains(&receipt) {
             receipts.push(receipt.clone());
@@ -346,112 +385,12 @@ impl Played {
         document(201, &receipt)
     }
 
-    fn receipt(&self, entry: &Json, issue: Option<i64>) -> Json {
-        let mut receipt = receipt_by(&self.peer.code, &self.peer.key, entry);
-        if let (Some(issue), Some(mut content)) = (issue, receipt.member("receipt").cloned()) {
-            content.set("/directoryIssue", issue);
-            receipt = crate::draft::signed_receipt(content, &self.peer.key);
-        }
-        receipt
-    }
-
-    fn page(&self, transfer: &str, query: &str) -> Vec<u8> {
-        let member = |name: &str| {
-            let value = query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))?;
-            value.parse::<usize>().ok()
-        };
-        let mut copy = self.lock();
-        *copy.reads.entry(transfer.to_owned()).or_default() += 1;
-        let Some(entries) = copy.ledgers.get(transfer).filter(|entries| !entries.is_empty()) else {
-            return problem(404, "ledger-unknown", "");
-        };
-        let (from, limit) = (member("from").unwrap_or(0), member("limit").unwrap_or(100));
-        let given: Vec<Json> = entries.iter().skip(from).take(limit.min(copy.page)).cloned().collect();
-        let branches = copy.branches.get(transfer).cloned();
-        let branches = branches.map(|entries| Json::object([("entries", entries.into())]));
-        let page = Json::object([
-            ("more", (from + given.len() < entries.len()).into()),
-            ("entries", given.into()),
-            ("head", self.head(entries)),
-            ("forks", branches.into_iter().collect::<Vec<_>>().into()),
-        ]);
-        document(200, &page)
-    }
-
-    /// A signed head of these entries.
-    pub(crate) fn head(&self, entries: &[Json]) -> Json {
-        let header = entries.last().map_or(Json::Null, header_of);
-        let party = |path: &str| entries.first().and_then(|first| first.text_at(path)).unwrap_or_default();
-        let head = Json::object([
-            ("transfer", header.member("transfer").cloned().unwrap_or(Json::Null)),
-            ("originating", party("/header/author").into()),
-            ("receiving", party("/header/recipient").into()),
-            ("sequence", header.member("sequence").cloned().unwrap_or(Json::Null)),
-            ("headerDigest", digest(&header).into()),
-            ("stage", stage_of(entries).into()),
-            ("at", written(now()).into()),
-            ("by", self.peer.code.as_str().into()),
-            ("incarnation", 1.into()),
-            ("directoryIssue", 1.into()),
-        ]);
-        let signature = self.peer.key.sign(&head);
-        Json::object([("head", head), ("signature", signature.into())])
-    }
-
-    fn heads(&self) -> Json {
-        let copy = self.lock();
-        let held = copy.ledgers.values().filter(|entries| !entries.is_empty());
-        let heads: Vec<Json> = held.map(|entries| self.head(entries)).collect();
-        Json::object([
-            ("incarnation", 1.into()),
-            ("heads", heads.into()),
-            ("next", "end".into()),
-            ("more", false.into()),
-        ])
-    }
-
-    fn reconciliation(&self) -> Json {
-        let copy = self.lock();
-        let head = |(transfer, entries): (&String, &Vec<Json>)| {
-            let header = entries.last().map_or(Json::Null, header_of);
-            Json::object([
-                ("transfer", transfer.as_str().into()),
-                ("sequence", header.member("sequence").cloned().unwrap_or(Json::Null)),
-                ("headerDigest", digest(&header).into()),
-            ])
-        };
-        let heads: Vec<Json> =
-            copy.ledgers.iter().filter(|(_, entries)| !entries.is_empty()).map(head).collect();
-        let reconciliation = Json::object([
-            ("by", self.peer.code.as_str().into()),
-            ("with", self.subject.as_str().into()),
-            ("ledgers", i64::try_from(heads.len()).unwrap_or_default().into()),
-            ("digest", digest(&Json::object([("heads", heads.into())])).into()),
-            ("at", written(now()).into()),
-            ("incarnation", 1.into()),
-            ("directoryIssue", 1.into()),
-        ]);
-        let signature = self.peer.key.sign(&reconciliation);
-        Json::object([("reconciliation", reconciliation), ("signature", signature.into())])
-    }
-
-    fn capabilities(&self, issue: &Json) -> Json {
-        let directory = issue.member("directory").cloned().unwrap_or(Json::Null);
-        let limits = Json::object([
-            ("entryBytesMax", 65_536.into()),
-            ("depthMax", 16.into()),
-            ("pageItemsMax", 100.into()),
-        ]);
-        Json::object([
-            ("authority", self.peer.code.as_str().into()),
-            ("protocols", vec!["1.0".into()].into()),
-            ("profiles", vec!["core".into()].into()),
-            ("software", Json::object([("name", "cme-conformance".into()), ("version", "1".into())])),
-            ("incarnation", 1.into()),
-            ("directoryIssue", directory.member("issue").cloned().unwrap_or(Json::Null)),
-            ("directoryDigest", digest(&directory).into()),
-            ("limits", limits),
-        ])
+    fn receipt(&self, entry: &Json, (issue, incarnation): (Option<i64>, i64)) -> Json {
+        let receipt = receipt_by(&self.peer.code, &self.peer.key, entry);
+        let mut content = receipt.member("receipt").cloned().unwrap_or(Json::Null);
+        content.set("/incarnation", incarnation);
+        content.set("/directoryIssue", issue.unwrap_or(1));
+        crate::draft::signed_receipt(content, &self.peer.key)
     }
 }
 

@@ -18,6 +18,7 @@ use super::{Fault, Outcome, Peer, Refusal, body, now};
 const ASKED_MAX: usize = 3;
 
 /// A query that this peer put.
+#[derive(Clone)]
 pub(super) struct Asked {
     document: Json,
     /// Signed answers, with the storage receipts for those that were put here.

@@ -20,8 +20,13 @@ impl Peer {
         entry: &Json,
         header: &Json,
     ) -> Outcome {
+        self.suspended(state, &key.0, true)?;
         let Some(held) = state.ledgers.get_mut(key) else { return Err(Refusal::new("sequence-gap")) };
+        let branches = held.forks.iter().flatten().count();
         if let Err(refusal) = self.delivered_place(held, entry, header) {
+            if held.forks.iter().flatten().count() > branches {
+                self.tell_branch(state, key, entry);
+            }
             let gap = refusal.name == "sequence-gap" && !self.is(Fault::ReadsNothing);
             if gap {
                 self.read_ledger_of(&key.0, key);

@@ -10,7 +10,7 @@ use crate::jws::Detached;
 use crate::stages::{self, RECEIVING};
 use crate::world::CLOCK_SKEW_SECONDS_MAX;
 
-use super::{Fault, INCARNATION, Outcome, Peer, Refusal, State, now};
+use super::{Fault, Outcome, Peer, Refusal, State, now};
 
 /// Names a ledger: the other party, and the transfer.
 pub(super) type Key = (String, String);
@@ -122,9 +122,17 @@ impl Peer {
                 if gap {
                     self.read_ledger_of(caller, &key);
                 }
+                if refusal.name == "pair-suspended" {
+                    state.pairs.wants(caller);
+                    self.woken.notify_all();
+                }
             }
         }
         outcome?;
+        if let Some(own) = self.own_receipt(entry).filter(|_| !self.is(Fault::TakesAnyReceipt)) {
+            self.take_back(state, &key, entry, header);
+            return Ok((201, own));
+        }
         Ok((201, self.append(state, &key, entry, header)))
     }
 
@@ -172,7 +180,7 @@ impl Peer {
     }
 
     /// Steps 8 to 10.
-    fn rule(
+    pub(super) fn rule(
         &self,
         (state, key): (&State, &Key),
         caller: &str,
@@ -182,6 +190,8 @@ impl Peer {
         let held = state.ledgers.get(key);
         place(self, held, header)?;
         self.receipts(caller, entry, header)?;
+        let delivered = entry.member("receipts").is_some_and(|receipts| !receipts.items().is_empty());
+        self.suspended(state, caller, delivered)?;
         let kind = header.text_at("/type").unwrap_or_default();
         if RECEIVING.contains(&kind) && !self.is(Fault::LetsAnybodyWrite) {
             return Err(Refusal::new("wrong-author"));
@@ -360,7 +370,7 @@ impl Peer {
             ("headerDigest", self.digest(header).into()),
             ("receivedAt", at.unwrap_or_else(now).into()),
             ("by", self.role.code.as_str().into()),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", self.issue().into()),
         ]);
         self.signed("receipt", receipt)

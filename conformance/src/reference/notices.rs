@@ -12,7 +12,7 @@ use crate::wire::Request;
 use super::office::Stop;
 use super::outbox::{Letter, Task};
 use super::statements::Statement;
-use super::{Fault, INCARNATION, Outcome, Peer, Refusal, body, now};
+use super::{Fault, Outcome, Peer, Refusal, body, now};
 
 /// A notice that is held.
 #[derive(Clone)]
@@ -152,7 +152,7 @@ impl Peer {
             ("disposition", if standard { disposition } else { "read" }.into()),
             ("acknowledgedAt", now().into()),
             ("by", self.role.code.as_str().into()),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", self.issue().into()),
         ]);
         let key = (party.clone(), id.to_owned());

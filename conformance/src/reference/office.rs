@@ -35,6 +35,8 @@ const ABILITIES: &[&str] = &[
     "observe verdict",
     "process kill",
     "process start",
+    "process backup",
+    "process restore",
 ];
 
 /// What an officer's wish comes to.
@@ -84,6 +86,11 @@ impl Line for Officer {
                 self.0.revive();
                 Ok(Vec::new())
             }
+            ("process", "backup") => {
+                self.0.back_up();
+                Ok(Vec::new())
+            }
+            ("process", "restore") => self.0.restore(),
             ("stop", _) => Ok(Vec::new()),
             _ => Err(Stop::Unsupported),
         };
@@ -204,6 +211,9 @@ impl Peer {
         }
         if stages::next(held.stage, kind, held.acknowledged_anew).is_none() {
             return Err(Stop::Refused("the stage does not allow it"));
+        }
+        if receiving && !self.may_decide(&state, &key.0) {
+            return Err(Stop::Refused("the two authorities have to reconcile first"));
         }
         let mut draft = self.drafted(held, kind);
         draft.body = self.salted(wish);
@@ -370,6 +380,7 @@ impl Peer {
             }
             letter.sending = false;
         }
+        state.wants_every_partner();
         drop(state);
         self.down.store(false, Ordering::SeqCst);
         self.woken.notify_all();

@@ -36,6 +36,8 @@ pub(super) enum Task {
     Propose,
     /// Brings what is in the ledger.
     Deliver,
+    /// Brings an entry of a branch of a forked ledger.
+    Branch,
     /// Tells a notice.
     Tell,
     /// Says that a notice was read.
@@ -68,7 +70,7 @@ impl Letter {
         Self { key, entry, task, due: Instant::now(), sending: false, generation, attempts: 0, dead: false }
     }
 
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         let paths = ["/header/id", "/header/notice", "/header/query"];
         let named = paths.iter().find_map(|path| self.entry.text_at(path));
         named.or_else(|| self.entry.text_at("/signature")).unwrap_or_default()
@@ -90,7 +92,11 @@ enum Sent {
 /// Sends what is due for as long as the peer is there.
 pub(super) fn work(peer: &Weak<Peer>) {
     while let Some(peer) = peer.upgrade() {
-        let due = if peer.down.load(Ordering::SeqCst) { Vec::new() } else { peer.take_due() };
+        let up = !peer.down.load(Ordering::SeqCst);
+        let due = if up { peer.take_due() } else { Vec::new() };
+        if up {
+            peer.begin_rounds();
+        }
         for letter in due {
             let peer = peer.clone();
             std::thread::spawn(move || {
@@ -178,6 +184,7 @@ impl Peer {
         match letter.task {
             Task::Propose => self.propose(letter),
             Task::Deliver => self.deliver(letter),
+            Task::Branch => self.bring_branch(letter),
             Task::Tell | Task::Acknowledge | Task::Ask | Task::Answer | Task::Withdraw => {
                 self.send_statement(letter)
             }
@@ -189,7 +196,7 @@ impl Peer {
         let id = header.text_at("/id");
         state
             .letters
-            .retain(|letter| letter.key != *key || Some(letter.id()) != id || letter.task == Task::Deliver);
+            .retain(|letter| letter.key != *key || Some(letter.id()) != id || letter.task != Task::Propose);
     }
 
     /// What was refused for good, for officers.

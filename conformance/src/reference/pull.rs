@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::json::Json;
 use crate::wire::{Connection, Request, Response, Target, WireError};
 
-use super::ledger::Key;
-use super::{Fault, INCARNATION, Peer};
+use super::ledger::{Held, Key};
+use super::{Fault, Peer, State};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,6 +27,7 @@ impl Peer {
     pub(super) fn read_ledger(self: &Arc<Self>, key: &Key) -> usize {
         let mut kept = 0;
         for _ in 0..PAGES_MAX {
+            let signed_for = self.signed_for(key);
             let Some(page) = self.page(key) else { return kept };
             let entries = page.member("entries").map(Json::items).unwrap_or_default();
             let goes_on = page.member("more") == Some(&Json::Bool(true));
@@ -40,7 +41,7 @@ impl Peer {
                     self.take_read(key, entry);
                 }
             }
-            self.keep_head(key, page.member("head").unwrap_or(&Json::Null));
+            self.keep_head(key, signed_for, page.member("head").unwrap_or(&Json::Null));
             kept += more;
             if more == 0 || !goes_on {
                 return kept;
@@ -68,30 +69,41 @@ impl Peer {
             let mut state = self.lock();
             return self.take_delivery(&mut state, key, entry, &header).is_ok();
         }
-        let vouched = entry.member("receipts").map(Json::items).unwrap_or_default();
-        let own = vouched.iter().any(|receipt| receipt.text_at("/receipt/by") == Some(&self.role.code));
+        let unread = self.is(Fault::StoresWhatItReads);
+        let sound = self.body(entry, &header).and_then(|()| self.signature(entry, &header));
         let mut state = self.lock();
         let next = state.ledgers.get(key).map_or(0, |held| held.entries.len());
-        let follows = header.integer_at("/sequence") == i64::try_from(next).ok();
-        // Nothing that the peer receipted can be new to it: it was never restored.
-        if follows && !own && self.is(Fault::StoresWhatItReads) {
+        if header.integer_at("/sequence") != i64::try_from(next).ok() {
+            return false;
+        }
+        // What this peer receipted is new to it only after a restore.
+        let judged = sound.and_then(|()| self.rule((&state, key), &key.0, entry, &header));
+        let own = self.own_receipt(entry);
+        if own.is_some() && judged.is_ok() {
+            self.take_back(&mut state, key, entry, &header);
+            return true;
+        }
+        if own.is_none() && unread {
             self.append(&mut state, key, entry, &header);
             return true;
         }
         false
     }
 
-    /// RCP-009.
-    fn keep_head(&self, key: &Key, signed: &Json) {
-        if let Some(held) = self.lock().ledgers.get_mut(key).filter(|_| !self.is(Fault::KeepsNoHeads)) {
-            held.peer_head = signed.clone();
-        }
+    /// The receipt for an entry that this peer gave, as it says.
+    pub(super) fn own_receipt(&self, entry: &Json) -> Option<Json> {
+        let receipts = entry.member("receipts").map(Json::items).unwrap_or_default();
+        receipts.iter().find(|receipt| receipt.text_at("/receipt/by") == Some(&self.role.code)).cloned()
     }
 
-    /// Reads the caller's heads from the start (RCV-003).
-    pub(super) fn read_heads_of(self: &Arc<Self>, caller: &str) {
-        let (peer, caller) = (self.clone(), caller.to_owned());
-        std::thread::spawn(move || peer.call(&caller, Request::get, "/v1/heads"));
+    /// An entry that this peer receipted and has forgotten, with the receipt that it gave then.
+    pub(super) fn take_back(&self, state: &mut State, key: &Key, entry: &Json, header: &Json) {
+        let mut receipts = entry.member("receipts").map(Json::items).unwrap_or_default().to_vec();
+        receipts.sort_by_key(|receipt| receipt.text_at("/receipt/by") != Some(&self.role.code));
+        let held = state.ledgers.entry(key.clone()).or_insert_with(|| Held::begun(header));
+        held.entries.push(crate::draft::with_receipts(entry, receipts));
+        self.advance(held, header.text_at("/type").unwrap_or_default());
+        state.changes.push(key.clone());
     }
 
     /// A request to an authority, at a path below its base URL.
@@ -131,7 +143,7 @@ impl Peer {
         let config = target.config(Some(&self.role.client), false)?;
         let mut request = request(path.to_owned());
         if !self.is(Fault::TellsNoIncarnation) {
-            request = request.with("CME-Incarnation", &INCARNATION.to_string());
+            request = request.with("CME-Incarnation", &self.incarnation().to_string());
         }
         Connection::open(&target, config)?.exchange(&request)
     }

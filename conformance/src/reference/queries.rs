@@ -13,7 +13,7 @@ use super::ledger::Key;
 use super::office::Stop;
 use super::outbox::{Letter, Task};
 use super::statements::Statement;
-use super::{Fault, INCARNATION, Outcome, Peer, Refusal, State};
+use super::{Fault, Outcome, Peer, Refusal, State};
 
 /// The interval at whose ends answers leave (QRY-023).
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -22,6 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const QUERIES_OF_OFFICER_MAX: usize = 30;
 
 /// A query that was put here.
+#[derive(Clone)]
 pub(super) struct Query {
     document: Json,
     /// Signed answers in order.
@@ -34,6 +35,7 @@ pub(super) struct Query {
 }
 
 /// A child of the register.
+#[derive(Clone)]
 pub(super) struct Child {
     subject: Json,
     shielded: bool,
@@ -161,7 +163,7 @@ impl Peer {
             ("team", team),
             ("answeredAt", at.into()),
             ("by", self.role.code.as_str().into()),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", self.issue().into()),
         ]);
         if let Some(referred) = referred {

@@ -4,7 +4,7 @@ use crate::encoding::digest;
 use crate::json::Json;
 
 use super::ledger::Held;
-use super::{ENTRY_BYTES_MAX, Fault, INCARNATION, Outcome, PAGE_ITEMS_MAX, Peer, Refusal, cursor, form, now};
+use super::{ENTRY_BYTES_MAX, Fault, Outcome, PAGE_ITEMS_MAX, Peer, Refusal, cursor, form, now};
 
 /// A query member of an operation.
 fn member<'a>(query: &'a str, name: &str) -> Option<&'a str> {
@@ -38,7 +38,7 @@ impl Peer {
             ("protocols", vec!["1.0".into()].into()),
             ("profiles", super::PROFILES.map(Json::from).to_vec().into()),
             ("software", Json::object([("name", "reference peer".into()), ("version", "1".into())])),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", directory.member("issue").cloned().unwrap_or(Json::Null)),
             ("directoryDigest", digest(&directory).into()),
             ("limits", limits),
@@ -58,7 +58,7 @@ impl Peer {
             ("stage", self.stage_of(held).into()),
             ("at", now().into()),
             ("by", self.role.code.as_str().into()),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", self.issue().into()),
         ]);
         self.signed("head", head)
@@ -136,7 +136,13 @@ impl Peer {
                 if !given && !self.is(Fault::TakesAnyCursor) {
                     return Err(Refusal::new("cursor-invalid"));
                 }
-                cursor.split('.').next().and_then(|place| place.parse().ok()).unwrap_or(0)
+                let mut parts = cursor.split('.').map(|part| part.parse::<usize>().ok());
+                let (place, incarnation) = (parts.next().flatten(), parts.next().flatten());
+                let own = incarnation == usize::try_from(self.incarnation()).ok();
+                if given && !own && !self.is(Fault::TakesOldCursors) {
+                    return Err(Refusal::new("cursor-expired"));
+                }
+                place.unwrap_or(0)
             }
         };
         let mut listed: Vec<&(String, String)> = Vec::new();
@@ -149,9 +155,9 @@ impl Peer {
         let open = |held: &&Held| !self.is(Fault::ListsOpenLedgersAlone) || held.stage == "offered";
         let heads = listed.into_iter().rev().filter_map(|key| state.ledgers.get(key)).filter(open);
         let heads: Vec<Json> = heads.map(|held| self.head(held)).collect();
-        let next = cursor(&mut state, caller);
+        let next = cursor(&mut state, caller, self.incarnation());
         let page = Json::object([
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("heads", heads.into()),
             ("next", next.into()),
             ("more", false.into()),
@@ -184,7 +190,7 @@ impl Peer {
             ("ledgers", count.into()),
             ("digest", digest(&Json::object([("heads", shared.into())])).into()),
             ("at", now().into()),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", self.issue().into()),
         ]);
         Ok((200, self.signed("reconciliation", reconciliation)))

@@ -7,7 +7,7 @@ use crate::jws::Detached;
 use crate::wire::Request;
 use crate::world::CLOCK_SKEW_SECONDS_MAX;
 
-use super::{Fault, INCARNATION, Peer, Refusal, body, form, now};
+use super::{Fault, Peer, Refusal, body, form, now};
 
 /// Longest standing of a query.
 const STANDING_SECONDS_MAX: i64 = 2_592_000;
@@ -139,7 +139,7 @@ impl Peer {
             ("digest", digest(value).into()),
             ("receivedAt", now().into()),
             ("by", self.role.code.as_str().into()),
-            ("incarnation", INCARNATION.into()),
+            ("incarnation", self.incarnation().into()),
             ("directoryIssue", self.issue().into()),
         ]);
         self.signed("stored", stored)

@@ -1,8 +1,10 @@
 //! Section 11.3: forks. The suite is the sequencer that signs two entries for one place.
 
+use super::next_incarnation;
 use crate::cases::{Case, DECIDING, OFFERING};
 use crate::court::{Court, Found, Miss, Played, ensure, header_digest, problem_of, refused, wishes};
 use crate::json::Json;
+use crate::world::Kind;
 
 pub(in crate::cases) const CASES: &[Case] = &[
     Case {
@@ -18,6 +20,15 @@ pub(in crate::cases) const CASES: &[Case] = &[
         checks: &["RCV-013"],
         run: adds_nothing,
         ..DECIDING
+    },
+    Case {
+        name: "rcv-delivers-every-branch-of-a-fork",
+        claim: "An entry of a branch that is new is delivered, until it is answered forked, and again when heads are read.",
+        checks: &["RCV-016"],
+        profile: "recovery",
+        slow: true,
+        run: delivers_branches,
+        ..OFFERING
     },
     Case {
         name: "rcv-carries-a-forked-case-on-in-a-successor",
@@ -40,12 +51,20 @@ pub(in crate::cases) const CASES: &[Case] = &[
 /// A ledger of the subject's with two entries of the sequencer at place 1, and the answer to the second.
 fn forked(court: &mut Court<'_>, kinds: [&str; 2]) -> Found<(Played, String, [Json; 2], String)> {
     let played = court.play()?;
+    forked_by(court, played, kinds)
+}
+
+fn forked_by(
+    court: &mut Court<'_>,
+    played: Played,
+    kinds: [&str; 2],
+) -> Found<(Played, String, [Json; 2], String)> {
     let transfer = court.offered_by_subject(&played)?.transfer;
     let branch = played.next_receipted(&transfer, kinds[1], |_, _| {});
     let main = played.append(&transfer, kinds[0]);
     court.delivered(&played, &main)?;
-    let response = court.put(&played.peer, &branch)?;
     played.store_branch(&transfer, branch.clone());
+    let response = court.put(&played.peer, &branch)?;
     let told = problem_of(&response).unwrap_or_else(|| response.status.to_string());
     Ok((played, transfer, [main, branch], told))
 }
@@ -98,6 +117,37 @@ fn adds_nothing(court: &mut Court<'_>) -> Found<()> {
     played.wait(court.bench.waits.quiet, |played| own(played).is_some());
     let actual = own(&played);
     ensure(actual.is_none(), "RCV-013", "no entry of the subject's own", actual.unwrap_or_default())
+}
+
+fn delivers_branches(court: &mut Court<'_>) -> Found<()> {
+    let peer = court.authority(Kind::Restored)?;
+    let (played, first) = (court.play_as(&peer), next_incarnation());
+    court.bench.reincarnate(&played, first);
+    let (played, transfer, [_, branch], told) = forked_by(court, played, ["acknowledge", "accept"])?;
+    if told != "forked" {
+        return Err(Miss::Unexercised(format!("the second branch was answered {told}")));
+    }
+    let digest = header_digest(&branch);
+    let told = |played: &Played| {
+        let puts = played.puts_of(&transfer, 1);
+        puts.iter().filter(|put| header_digest(&put.entry) == digest).count()
+    };
+    let (act, quiet) = (court.bench.waits.act, court.bench.waits.quiet);
+    let came = played.wait(act, |played| told(played) > 0);
+    ensure(came, "RCV-016", "the entry of the branch delivered to the other party", "nothing")?;
+    // Each time that the subject reads the heads, it may bring the branch once more.
+    let reads = |court: &Court<'_>| court.bench.host.seen(&peer.code, "/v1/heads").len();
+    played.wait(quiet, |played| told(played) > 1 + reads(court));
+    let (puts, read) = (told(&played), reads(court));
+    let expected = format!("no more than {} deliveries: `forked` ends each", 1 + read);
+    ensure(puts <= 1 + read, "RCV-016", &expected, puts.to_string())?;
+    court.bench.reincarnate(&played, first + 1);
+    court.read(&peer, "/v1/capabilities")?;
+    if !played.wait(act, |_| reads(court) > read) {
+        return Err(Miss::Unexercised("a higher incarnation made the subject read no heads".into()));
+    }
+    let again = played.wait(act, |played| told(played) > puts);
+    ensure(again, "RCV-016", "the branch delivered again after the heads were read", "nothing")
 }
 
 fn successor(court: &mut Court<'_>) -> Found<()> {

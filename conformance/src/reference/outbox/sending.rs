@@ -38,6 +38,9 @@ const FINAL: [&str; 19] = [
 impl Peer {
     /// Asks the sequencer to append a decision.
     pub(super) fn propose(self: &Arc<Self>, letter: &Letter) -> Sent {
+        if !self.may_propose(&letter.key.0) {
+            return Sent::Later(None);
+        }
         let entry = match self.prepared(letter) {
             Ok(entry) => entry,
             Err(sent) => return sent,
@@ -61,7 +64,11 @@ impl Peer {
         }
         let name = crate::court::problem_of(&response).unwrap_or_default();
         match name.as_str() {
-            "sequence-gap" if self.refill(&letter.key, &response) => Sent::Later(None),
+            "sequence-gap" if self.refill(&letter.key, &response) => {
+                // The peer's head is evidence (RCV-009).
+                self.read_ledger(&letter.key);
+                Sent::Later(None)
+            }
             "sequence-conflict" | "sequence-gap" | "forked" if !self.is(Fault::SendsWithoutReading) => {
                 if self.read_ledger(&letter.key) > 0 { Sent::Again } else { Sent::Later(None) }
             }
@@ -108,6 +115,15 @@ impl Peer {
             "not-allowed-in-stage" | "created-at-order" => Sent::Dead,
             _ => self.told(&name, &response),
         }
+    }
+
+    /// Brings an entry of a branch to the other party, until it is taken or refused as of a forked ledger
+    /// (RCV-016).
+    pub(super) fn bring_branch(self: &Arc<Self>, letter: &Letter) -> Sent {
+        let Some(response) = self.put_entry(letter, &letter.entry) else { return Sent::Later(None) };
+        let forked = crate::court::problem_of(&response).as_deref() == Some("forked");
+        let ends = forked && !self.is(Fault::TellsBranchesForEver);
+        if ends || matches!(response.status, 200 | 201) { Sent::Done } else { Sent::Later(None) }
     }
 
     /// Sends what stands in no ledger, until it is stored there (NTC-007, QRY-017, QRY-018).
