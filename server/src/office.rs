@@ -21,8 +21,8 @@ mod offering;
 mod resolving;
 mod view;
 
-use cme_spec::canonical::Json;
-use cme_spec::entry::{Entry, EntryType, Header};
+use cme_spec::canonical::{Json, Limits};
+use cme_spec::entry::{Entry, EntryType, Header, RECEIPTS_BYTES};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::{EntryId, Instant, TransferId};
 use cme_spec::ledger::arrival::Desk;
@@ -234,9 +234,14 @@ fn taken_already(
     Ok(outbox::find_proposal(tx, key, id)?.map(|proposal| (proposal.entry, DecidedStatus::Proposed)))
 }
 
-/// Holds when the entry would pass the other party's checks of its body.
+/// Holds when the entry would pass the other party's checks of its body, whatever limit above the least that party
+/// has: receipts come to it on the way.
 fn complete(entry: &Entry, node: &Node) -> Result<(), OfficeError> {
     let kind = entry.header().kind;
+    let least = Limits::ENTRY_MINIMUM.bytes_max;
+    if !entry.leaves_room_for_receipts(least) {
+        return Err(OfficeError::TooLong(least - RECEIPTS_BYTES));
+    }
     cme_spec::body::check_entry(entry).map_err(|error| OfficeError::Body(error, kind))?;
     let archive = node.archive();
     let directory = archive.newest().ok_or(OfficeError::NoDirectory)?.content();

@@ -38,6 +38,9 @@ pub enum OfficeError {
     /// The body lacks something.
     #[error("the input: {0}; `office example {1}` shows what is needed")]
     Body(ShapeError, EntryType),
+    /// Receipts would not fit beside the entry.
+    #[error("the texts are too long together: an entry may have {0} bytes, so that receipts fit beside it")]
+    TooLong(usize),
     /// Somebody else is responsible in the ledger that a duplicate names, and has to confirm it.
     #[error(
         "this authority is not responsible at that entry of transfer {0}: a duplicate of it needs `confirmation`, the \

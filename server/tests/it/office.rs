@@ -218,3 +218,20 @@ fn several_authorities_are_served_by_one_deployment() {
     world.party("373").wait_for(&transfer, "accepted");
     assert!(refused(shared, &["office", "list"], None).contains("--as"));
 }
+
+#[test]
+fn an_offer_that_leaves_no_room_for_receipts_is_not_made() {
+    let world = World::new(&["373", "330"]);
+    let party = world.party("373");
+    let long = |enquiries: usize| {
+        let mut offer: Value = serde_json::from_str(&body(E::Offer)).unwrap();
+        let mut enquiry = offer["enquiries"][0].clone();
+        enquiry["byRole"] = json!("x".repeat(4_000));
+        offer["enquiries"] = json!(vec![enquiry; enquiries]);
+        offer.to_string()
+    };
+    let said = refused(party, &["office", "offer", "--to", "330"], Some(&long(15)));
+    assert!(said.contains("an entry may have 61440 bytes"), "{said}");
+    assert!(party.office(&["list"], None)["proposed"].as_array().unwrap().is_empty());
+    party.office(&["offer", "--to", "330"], Some(&long(14)));
+}
