@@ -9,7 +9,7 @@ use cme_spec::directory::{Archive, Directory};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::TransferId;
-use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, verify};
+use cme_spec::ledger::verify::{Finding, LedgerFile, LedgerFileError, Proof, offered_twice, verify};
 use cme_spec::signature::PublicKey;
 use serde::Serialize;
 
@@ -37,10 +37,18 @@ pub(super) enum LedgerCommand {
         out: Option<PathBuf>,
     },
     /// Verify an exported ledger. Asks no server; exit code 0 only if everything holds.
-    #[command(after_help = "Example: cme-server ledger verify ledger.json --directory directory.json")]
+    #[command(
+        after_help = "Examples:\n  cme-server ledger verify ledger.json --directory directory.json\n  \
+                            cme-server ledger verify ledger.json --with other.json --directory directory.json\n      \
+                            Names who offered one child twice."
+    )]
     Verify {
         /// The export.
         file: PathBuf,
+        /// Another export, which is verified too: where both hold an accept of one hand-over of one child, it is
+        /// said who offered.
+        #[arg(long, value_name = "FILE")]
+        with: Option<PathBuf>,
         /// The signed directory.
         #[arg(long)]
         directory: PathBuf,
@@ -61,6 +69,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<Proof>,
     findings: Vec<Finding>,
+    /// Who offered in each of two ledgers that hold an accept of one hand-over; empty when they don't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_twice: Option<Vec<AuthorityCode>>,
 }
 
 impl LedgerCommand {
@@ -81,8 +92,12 @@ impl LedgerCommand {
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            Self::Verify { file, directory, root, json } => {
-                let report = check(&read(file)?, &read(directory)?, root.as_ref())?;
+            Self::Verify { file, with, directory, root, json } => {
+                let directory = read(directory)?;
+                let mut report = check(&read(file)?, &directory, root.as_ref())?;
+                if let Some(other) = with {
+                    report.beside(check(&read(other)?, &directory, root.as_ref())?);
+                }
                 if *json {
                     output::json(&report)?;
                 } else {
@@ -91,6 +106,17 @@ impl LedgerCommand {
                 Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
         }
+    }
+}
+
+impl Report {
+    /// The same, with what another export says beside it. Implements: VER-008
+    fn beside(&mut self, other: Self) {
+        let twice = self.proof.as_ref().zip(other.proof.as_ref()).and_then(|(a, b)| offered_twice(a, b));
+        self.offered_twice = Some(twice.map(Vec::from).unwrap_or_default());
+        self.verified &= other.verified;
+        let theirs = |found: Finding| Finding { what: format!("the other export: {}", found.what), ..found };
+        self.findings.extend(other.findings.into_iter().map(theirs));
     }
 }
 
@@ -109,7 +135,7 @@ async fn export_all(node: &Node, authority: AuthorityCode, folder: &Path) -> Res
 fn check(file: &[u8], directory: &[u8], root: Option<&PublicKey>) -> Result<Report, CommandError> {
     let mut findings = Vec::new();
     let Some(directory) = trusted(directory, root, &mut findings)? else {
-        return Ok(Report { verified: false, proof: None, findings });
+        return Ok(Report { verified: false, proof: None, findings, offered_twice: None });
     };
     let proof = match LedgerFile::read(file) {
         Ok(file) => verify(&file, &directory).map_err(|found| findings.extend(found)).ok(),
@@ -123,7 +149,7 @@ fn check(file: &[u8], directory: &[u8], root: Option<&PublicKey>) -> Result<Repo
         }
     };
     let proof = proof.filter(|_| findings.is_empty());
-    Ok(Report { verified: proof.is_some(), proof, findings })
+    Ok(Report { verified: proof.is_some(), proof, findings, offered_twice: None })
 }
 
 fn trusted(
@@ -144,7 +170,8 @@ fn trusted(
 }
 
 fn print(report: &Report) -> Result<(), CommandError> {
-    let Some(proof) = &report.proof else {
+    let proof = report.proof.as_ref().filter(|_| report.verified);
+    let Some(proof) = proof else {
         for finding in &report.findings {
             match finding.sequence {
                 Some(sequence) => output::line(&format!("sequence {sequence}: {}", finding.what))?,
@@ -166,6 +193,12 @@ fn print(report: &Report) -> Result<(), CommandError> {
     }
     if !proof.erased.is_empty() {
         output::line(&format!("  bodies erased at {:?}", proof.erased))?;
+    }
+    if let Some([first, second]) = report.offered_twice.as_deref() {
+        let by = if first == second { first.to_string() } else { format!("{first} and {second}") };
+        output::line(&format!(
+            "  OFFERED TWICE by {by}: the other export has an accept of the same hand-over"
+        ))?;
     }
     let as_of = proof.as_of;
     output::line(&format!(

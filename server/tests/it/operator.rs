@@ -31,6 +31,47 @@ fn verify(world: &World, text: &str, directory: &std::path::Path) -> (bool, Stri
 }
 
 #[test]
+fn two_accepts_of_one_hand_over_name_who_offered_and_two_of_others_nobody() {
+    let mut world = World::new(&["373", "330"]);
+    world.party_mut("330").start();
+    let accepted = |number: u64, of: Option<cme_spec::entry::ResponsibilityRef>| {
+        let offer = offer(&world, "373", "330", number, |header| {
+            header.responsibility = of.unwrap_or(header.responsibility);
+        });
+        assert_eq!(world.wire("373", "330").put(&offer).status, 201);
+        let transfer = offer.header().transfer.to_string();
+        world.party("330").decide("accept", E::Accept, &transfer);
+        (world.party("330").export(&transfer), offer.header().responsibility)
+    };
+    let (first, responsibility) = accepted(1, None);
+    let (again, _) = accepted(2, Some(responsibility));
+    let (other, _) = accepted(3, None);
+    let file = |name: &str, text: &str| {
+        let path = world.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let verify = |with: &str, json: &[&str]| {
+        let (one, two) = (file("one.json", &first), file("two.json", with));
+        let directory = world.directory_file().display().to_string();
+        let arguments = ["ledger", "verify", &one, "--with", &two, "--directory", &directory];
+        let output = Command::new(BINARY).args(arguments).args(json).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let named = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["offeredTwice"].clone();
+    let (held, said) = verify(&again, &["--json"]);
+    assert!(held && named(&said) == serde_json::json!(["373", "373"]), "{said}");
+    assert!(verify(&again, &[]).1.contains("OFFERED TWICE by 373"));
+    // Another child, and the same ledger beside itself.
+    for with in [&other, &first] {
+        let (held, said) = verify(with, &["--json"]);
+        assert!(held && named(&said) == serde_json::json!([]), "{said}");
+    }
+    let (held, said) = verify(&again.replacen("\"accept\"", "\"decline\"", 1), &[]);
+    assert!(!held && said.contains("the other export: ") && said.contains("NOT VERIFIED"), "{said}");
+}
+
+#[test]
 fn an_export_verifies_offline_and_a_spoilt_one_names_the_sequence() {
     let (world, transfer) = settled();
     let (export, directory) = (world.party("373").export(&transfer), world.directory_file());
