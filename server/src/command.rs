@@ -6,6 +6,7 @@ mod database;
 mod demo;
 mod directory;
 mod escalation;
+mod facts;
 mod init;
 mod leavers;
 mod ledger;
@@ -71,6 +72,7 @@ enum Command {
     /// Check or print the record of what was asked and answered.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    Facts(facts::FactsCommand),
     Migrate(database::Migrate),
     Backup(database::Backup),
     Restore(database::Restore),
@@ -187,6 +189,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Escalation(command) => return command.run(&cli.config).await,
         Command::Ledger(command) => return command.run(&cli.config).await,
         Command::Audit(command) => command.run(&cli.config).await?,
+        Command::Facts(command) => command.run()?,
         Command::Migrate(migrate) => return apart(|| migrate.run(&cli.config)),
         Command::Backup(backup) => apart(|| backup.run(&cli.config))?,
         Command::Restore(restore) => apart(|| restore.run(&cli.config))?,
