@@ -70,6 +70,13 @@ pub fn check_entry(entry: &Entry) -> Result<(), ShapeError> {
             let party = [header.author, header.recipient].contains(&authority);
             if party { Err(ShapeError::at("/authority")) } else { Ok(()) }
         }
+        // Nobody settles a case by pointing at that case itself.
+        EntryType::Outcome => match body.read::<OutcomeEntry>()?.outcome {
+            Outcome::Duplicate { of, .. } if of.transfer == header.transfer => {
+                Err(ShapeError::at("/outcome/of/transfer"))
+            }
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }

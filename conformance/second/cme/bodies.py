@@ -324,6 +324,9 @@ def check(entry: Entry) -> None:
             _refuse(f"/{member}")
     if header.type == "redirect" and body["authority"] in (header.author, header.recipient):
         _refuse("/authority")
+    if header.type == "outcome" and body["outcome"]["kind"] == "duplicate":
+        if body["outcome"]["of"]["transfer"] == header.transfer:
+            _refuse("/outcome/of/transfer")
 
 
 def needs_urgent_clocks(offer: Json) -> bool:

@@ -263,8 +263,6 @@ def check_outcome(node: Node, transaction: Transaction, entry: Entry) -> None:
     if entry.header.type != "outcome" or entry.body is None:
         return
     outcome = entry.body["outcome"]
-    if outcome["kind"] == "duplicate" and outcome["of"]["transfer"] == entry.header.transfer:
-        raise Problem("body-invalid", pointer="/outcome/of/transfer")
     try:
         if outcome["kind"] == "moved-on":
             _check_onward(node, entry.header, Entry.read(outcome["onward"]))

@@ -217,6 +217,19 @@ fn a_redirect_names_a_third_authority() {
 }
 
 #[test]
+fn a_case_is_no_duplicate_of_itself() {
+    let of = |transfer: u64| {
+        let link = json!({
+            "transfer": example::transfer(transfer), "sequence": 0,
+            "headerDigest": crate::digest::Digest::of(b"a header"),
+        });
+        misplaced(E::Outcome, &|body| body["outcome"] = json!({ "kind": "duplicate", "of": link }))
+    };
+    assert_eq!(of(1).as_deref(), Some("/outcome/of/transfer"));
+    assert_eq!(of(2), None);
+}
+
+#[test]
 fn an_erased_body_is_not_asked_for() {
     let entry = Story::offered().entries()[0].clone().erased(example::instant("2033-01-01T00:00:00Z"));
     assert_eq!(check_entry(&entry), Ok(()));

@@ -26,10 +26,6 @@ pub fn check_outcome(entry: &Entry, directory: &Directory) -> Result<(), ShapeEr
             let holds = embedded("onward").is_some_and(|onward| accepted_onward(entry, &onward, directory));
             if holds { Ok(()) } else { Err(ShapeError::at("/outcome/onward")) }
         }
-        // Nobody settles a case by pointing at that case itself.
-        Outcome::Duplicate { of, .. } if of.transfer == entry.header().transfer => {
-            Err(ShapeError::at("/outcome/of/transfer"))
-        }
         Outcome::Duplicate { of, .. } => {
             let holds =
                 embedded("confirmation").is_none_or(|confirmation| confirmed(&of, &confirmation, directory));
@@ -196,20 +192,5 @@ mod tests {
         assert_eq!(confirmed_by_birmingham(&accepted), Ok(()));
         let refused = Err(ShapeError::at("/outcome/confirmation"));
         assert_eq!(confirmed_by_birmingham(&Story::of(7, &[EntryType::Offer])), refused, "Sheffield's still");
-    }
-
-    #[test]
-    fn a_case_is_no_duplicate_of_itself() {
-        let own = Story::accepted();
-        let head = own.ledger().head;
-        let transfer = own.ledger().terms.transfer;
-        let of =
-            json!({ "transfer": transfer, "sequence": head.sequence, "headerDigest": head.header_digest });
-        let refused = Err(ShapeError::at("/outcome/of/transfer"));
-        let bare = json!({ "kind": "duplicate", "of": of });
-        assert_eq!(check_outcome(&outcome(&bare), &example::directory()), refused);
-        let confirmation = own.head("330").to_json().into_value();
-        let confirmed = json!({ "kind": "duplicate", "of": of, "confirmation": confirmation });
-        assert_eq!(check_outcome(&outcome(&confirmed), &example::directory()), refused);
     }
 }

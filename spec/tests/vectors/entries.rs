@@ -3,7 +3,7 @@
 use cme_spec::body;
 use cme_spec::canonical::{Json, Limits};
 use cme_spec::directory::Archive;
-use cme_spec::entry::{Body, Entry, EntryError};
+use cme_spec::entry::{Entry, EntryError};
 use cme_spec::instant::Instant;
 use cme_spec::ledger::{Ledger, Refusal, apply};
 use cme_spec::problem::ProblemType;
@@ -45,9 +45,7 @@ fn judge(case: &Value, archive: &Archive) -> Result<Entry, Problem> {
     if !entry.body_matches() {
         return Err(("body-digest-mismatch", None));
     }
-    if let Body::Present(body) = entry.body() {
-        body::check(entry.header().kind, body).map_err(|error| ("body-invalid", Some(error.pointer)))?;
-    }
+    body::check_entry(&entry).map_err(|error| ("body-invalid", Some(error.pointer)))?;
     let directory = archive.newest().unwrap().content();
     let key = directory.key(entry.header().author, entry.signature().key()).ok_or(("key-unknown", None))?;
     entry.verify(&key.public_key).map_err(|_| ("signature-invalid", None))?;

@@ -19,6 +19,7 @@ pub(super) fn file() -> TextFile {
     cases.extend(malformed_headers());
     cases.extend(malformed_entries());
     cases.extend(bodies());
+    cases.push(duplicate_of_itself());
     cases.extend(out_of_place());
     vectors("entries.json", ABOUT, json!({ "directory": "ledgers/directory.json" }), cases)
 }
@@ -365,6 +366,25 @@ fn bodies() -> Vec<Value> {
 }
 
 /// Entries that are sound alone and don't belong where they want to stand.
+/// An outcome whose body is right alone, and wrong in this ledger.
+fn duplicate_of_itself() -> Value {
+    let story = Story::of(1, &[E::Offer, E::Accept]);
+    let ledger = story.ledger();
+    let mut body = example::body(E::Outcome).into_value();
+    let of = json!({
+        "transfer": ledger.terms.transfer,
+        "sequence": ledger.head.sequence,
+        "headerDigest": ledger.head.header_digest,
+    });
+    body["outcome"] = json!({ "kind": "duplicate", "of": of });
+    let draft = story.draft(E::Outcome, "330", &example::signing_key("330"), canonical(&body));
+    assert_eq!(body::check(E::Outcome, &canonical(&body)), Ok(()));
+    let pointer = body::check_entry(&draft).expect_err("it calls its own ledger the other").pointer;
+    let entry = sealed(draft.header_json().value().clone(), &body, "330");
+    let members = json!({ "problem": "body-invalid", "pointer": pointer, "entry": entry });
+    reject("an outcome that calls its own ledger the other one", members)
+}
+
 fn out_of_place() -> Vec<Value> {
     let of = |name: &str, problem: &str, kinds: &[E], kind: E, author: &str, change: &dyn Fn(&mut Value)| {
         let story = Story::of(1, kinds);
