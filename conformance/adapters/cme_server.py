@@ -50,6 +50,11 @@ OFFICER = "o-1"
 # What `office query show` says of an authority that has not answered.
 UNANSWERED = {"to-answer": "waiting", "refused": "refused", "withdrawn": "waiting"}
 
+# The number in the table of section 12.2 of a rule; any other is the last.
+RULES = {"below-compulsory-school-age": 1, "over-compulsory-school-age": 1, "registered-at-school": 2,
+         "home-education-suitable": 3, "home-education-not-yet-assessed": 4, "other-provision-suitable": 5,
+         "lives-elsewhere": 6}
+
 
 class Unsupported(Exception):
     """The adapter does not know that."""
@@ -68,6 +73,8 @@ class Server:
         self.config = self.folder / "cme-server.toml"
         self.operations = tomllib.loads(self.config.read_text())["operations"]
         self.process = None
+        log = self.folder / "log"
+        self.logged = log.stat().st_size if log.exists() else 0
 
     def command(self, *arguments, body=None):
         """Runs a command of the product; its output, or Refused with what it said."""
@@ -121,6 +128,8 @@ class Server:
         beside = self.folder / "directory.json.new"
         beside.write_text(json.dumps(wish["directory"], ensure_ascii=False))
         beside.replace(self.folder / "directory.json")
+        if self.process is None:
+            return {}
         until = time.monotonic() + LOOK_SECONDS_MAX
         while time.monotonic() < until:
             with open(log, "rb") as lines:
@@ -249,17 +258,41 @@ class Server:
 
     def verdict(self, wish):
         """Verifies an export by the product's command, which is given files and nothing else."""
-        paths = [self.folder / name for name in ("suite.export.json", "suite.directory.json")]
+        names = ("suite.export.json", "suite.directory.json", "suite.second.json")
+        paths = [self.folder / name for name in names]
         paths[0].write_text(wish["export"])
         paths[1].write_text(json.dumps(wish["directory"], ensure_ascii=False))
+        arguments = [str(paths[0]), "--directory", str(paths[1])]
+        if "second" in wish:
+            paths[2].write_text(wish["second"])
+            arguments += ["--with", str(paths[2])]
         done = subprocess.run(
-            [self.program, "ledger", "verify", str(paths[0]), "--directory", str(paths[1]), "--json"],
+            [self.program, "ledger", "verify", *arguments, "--json"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False)
         try:
             report = json.loads(done.stdout)
         except json.JSONDecodeError:
             return {"findings": [{"what": done.stderr.strip()}]}
-        return {"findings": report["findings"], "proof": report.get("proof")}
+        return {"findings": report["findings"], "proof": report.get("proof"),
+                "offeredTwice": report.get("offeredTwice", [])}
+
+    def facts(self, wish):
+        asked = {member: wish[member] for member in ("on", "dateOfBirth", "facts", "cmeSince") if member in wish}
+        said = json.loads(self.command("facts", body=asked))
+        told = {"schoolAge": said.get("compulsorySchoolAge", {}).get("is"), "band": said["durationBand"]}
+        if "status" in said:
+            told["status"] = "cme" if said["status"]["missingEducation"] else "not-cme"
+            told["rule"] = RULES.get(said["status"]["rule"], 7)
+        return told
+
+    def logs(self, _):
+        """What the server has logged since the last look, and its metrics."""
+        with open(self.folder / "log", "rb") as log:
+            log.seek(self.logged)
+            text = log.read().decode(errors="replace")
+            self.logged = log.tell()
+        with urllib.request.urlopen(f"http://{self.operations}/metrics", timeout=10) as answer:
+            return {"texts": [text, answer.read().decode()]}
 
     def start_again(self, _):
         self.start()
@@ -298,6 +331,8 @@ ABILITIES = {
     ("observe", "verdict"): Server.verdict,
     ("observe", "matches"): Server.matches,
     ("observe", "asked"): Server.asked,
+    ("observe", "facts"): Server.facts,
+    ("observe", "log"): Server.logs,
     ("process", "kill"): Server.kill,
     ("process", "start"): Server.start_again,
     ("process", "backup"): Server.back_up,

@@ -20,7 +20,7 @@ from cme.canonical import Json
 from cme.directory import Archive
 from cme.node import Config, Node
 from cme.problems import Problem
-from cme.verify import Verifier
+from cme.verify import Verifier, offered_twice
 
 FORMAT = "cme-adapter/1"
 WAIT_SECONDS = 10
@@ -32,10 +32,12 @@ class Adapter:
         self.config = Config.load(folder / "second.toml")
         self.server: subprocess.Popen[bytes] | None = None
         self.node: Node | None = None
+        self.logged = 0
         self.verbs: dict[tuple[str, str], Callable[[Json], Json]] = {
             ("trigger", "offer"): self.offer, ("trigger", "decide"): self.decide,
             ("observe", "transfer"): self.transfer, ("observe", "export"): self.export,
             ("observe", "refused"): self.refused, ("observe", "verdict"): self.verdict,
+            ("observe", "log"): self.log,
             ("process", "kill"): self.kill, ("process", "start"): self.start,
             ("seed", "directory"): self.directory}
 
@@ -154,7 +156,20 @@ class Adapter:
         archive.offer(request["directory"])
         verdict = Verifier(canonical.parse(request["export"].encode()), archive.newest).verdict()
         findings = verdict.get("findings", [])
-        return {"findings": findings, "proof": None if findings else verdict}
+        told: Json = {"findings": findings, "proof": None if findings else verdict}
+        if "second" in request:
+            other = Verifier(canonical.parse(request["second"].encode()), archive.newest).verdict()
+            twice = offered_twice([one for one in (verdict, other) if "findings" not in one])
+            told["offeredTwice"] = [code for pair in twice for code in pair["offeredBy"]]
+        return told
+
+    def log(self, _request: Json) -> Json:
+        """What the server has written since the last look. It has no metrics."""
+        with self.config.file("log").open("rb") as log:
+            log.seek(self.logged)
+            text = log.read().decode(errors="replace")
+            self.logged = log.tell()
+        return {"texts": [text]}
 
     def refused(self, _request: Json) -> Json:
         letters = [letter for letter in office.worklist(self._node())["outbox"] if letter["refused"]]

@@ -8,6 +8,7 @@ mod clocks;
 mod delivery;
 mod directory;
 mod entries;
+mod facts;
 mod identifiers;
 mod ledger;
 mod notices;
@@ -82,9 +83,11 @@ pub(crate) fn all() -> Vec<&'static Case> {
         clocks::CASES,
         directory::CASES,
         directory::issues::CASES,
+        directory::starting::CASES,
         transport::CASES,
         transport::reads::CASES,
         transport::puts::CASES,
+        transport::bounds::CASES,
         delivery::CASES,
         delivery::sending::CASES,
         delivery::retrying::CASES,
@@ -93,8 +96,11 @@ pub(crate) fn all() -> Vec<&'static Case> {
         recovery::restores::CASES,
         recovery::suspended::CASES,
         recovery::forks::CASES,
+        facts::CASES,
         privacy::CASES,
+        privacy::silence::CASES,
         verification::CASES,
+        verification::twice::CASES,
         queries::CASES,
         queries::shielded::CASES,
         queries::asking::CASES,

@@ -81,7 +81,7 @@ pub(crate) fn ensure(
     if holds { Ok(()) } else { failed(requirement, expected, actual) }
 }
 
-/// How long a run waits.
+/// How long a run waits, and what it takes for too much.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waits {
     /// At most, for a response.
@@ -90,6 +90,10 @@ pub(crate) struct Waits {
     pub(crate) act: Duration,
     /// Exactly, for it to do nothing.
     pub(crate) quiet: Duration,
+    /// At most, until the subject cuts off a request that does not come to its end.
+    pub(crate) arrival: Duration,
+    /// Connections of one authority that the subject takes at a time.
+    pub(crate) connections_max: usize,
 }
 
 /// What all cases of a run share.

@@ -41,6 +41,12 @@ pub(crate) struct Declaration {
     pub(crate) response_seconds: u64,
     /// Seconds within which it does by itself what the text asks, such as reading a ledger after a gap.
     pub(crate) act_seconds: u64,
+    /// Seconds after which a request that has not arrived is cut off.
+    #[serde(default = "request_seconds")]
+    pub(crate) request_seconds: u64,
+    /// Connections that one authority may hold at a time.
+    #[serde(default = "connections_max")]
+    pub(crate) connections_max: usize,
     /// Each profile, had or not.
     pub(crate) profiles: Profiles,
     /// What makes the subject act; without it the cases that need it are not exercised.
@@ -48,6 +54,14 @@ pub(crate) struct Declaration {
     pub(crate) adapter: Option<AdapterCommand>,
     #[serde(skip)]
     folder: PathBuf,
+}
+
+const fn request_seconds() -> u64 {
+    60
+}
+
+const fn connections_max() -> usize {
+    100
 }
 
 /// How the adapter is started.
@@ -71,6 +85,9 @@ pub(crate) struct Profiles {
     pub(crate) queries: bool,
     pub(crate) standing_queries: bool,
     pub(crate) notices: bool,
+    /// No profile of the text: whether the product states what section 12 computes.
+    #[serde(default)]
+    pub(crate) facts: bool,
 }
 
 impl Profiles {
@@ -83,6 +100,7 @@ impl Profiles {
             "queries" => self.queries,
             "standing-queries" => self.standing_queries,
             "notices" => self.notices,
+            "facts" => self.facts,
             _ => false,
         }
     }
@@ -142,6 +160,8 @@ pub(crate) fn init(
         listen,
         response_seconds: 10,
         act_seconds: 30,
+        request_seconds: request_seconds(),
+        connections_max: connections_max(),
         profiles: Profiles {
             core: true,
             recovery: has("recovery"),
@@ -149,6 +169,8 @@ pub(crate) fn init(
             queries: has("queries"),
             standing_queries: has("standing-queries"),
             notices: has("notices"),
+            // Who states nothing of the kind says so.
+            facts: true,
         },
         adapter: None,
         folder: PathBuf::new(),
@@ -253,6 +275,8 @@ impl Declaration {
             response: Duration::from_secs(self.response_seconds),
             act,
             quiet: act.min(Duration::from_secs(5)),
+            arrival: Duration::from_secs(self.request_seconds),
+            connections_max: self.connections_max,
         };
         let issues = Issues::new(self.directory()?, Some(self.folder.join(DIRECTORY)));
         let bench = Bench::new(subject, (world, host, issues), waits, order);

@@ -112,6 +112,15 @@ const LEDGERS: &[(&str, &str)] = ledgers![
     "withdrawn.json",
 ];
 
+/// What follows from facts.
+const FACTS: &str = include_str!("../../spec/v1/vectors/facts.json");
+
+/// The vectors of what follows from facts.
+pub(crate) fn facts() -> Result<Vec<Json>, String> {
+    let document = Json::read(FACTS.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(document.member("cases").map(Json::items).unwrap_or_default().to_vec())
+}
+
 /// An export among the vectors, with what a verifier has to make of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Export {

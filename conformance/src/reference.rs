@@ -9,6 +9,7 @@ mod body_forms;
 mod check;
 mod deadlines;
 mod delivered;
+mod facts;
 mod fault;
 mod form;
 mod issues;
@@ -51,6 +52,12 @@ const ENTRY_BYTES_MAX: usize = 65_536;
 
 /// Most entries of a page.
 const PAGE_ITEMS_MAX: usize = 3;
+
+/// Longest time that a request may take to arrive.
+const ARRIVAL: std::time::Duration = std::time::Duration::from_millis(1_500);
+
+/// Connections of one caller that it answers at a time.
+pub(crate) const CONNECTIONS_MAX: usize = 48;
 
 /// The peer's first incarnation.
 const INCARNATION: i64 = 4;
@@ -111,6 +118,10 @@ pub(super) struct Peer {
     incarnation: AtomicI64,
     /// What was last backed up.
     backup: Mutex<Option<State>>,
+    /// An issue that was put in place while the process was not running.
+    placed: Mutex<Option<Json>>,
+    /// What it has written since its log was last read.
+    log: Mutex<String>,
 }
 
 #[derive(Clone, Default)]
@@ -171,6 +182,9 @@ impl Reference {
                 ClientCertificate::Required
             },
             resuming: fault == Some(Fault::ResumesSessions),
+            arrival: Some(ARRIVAL).filter(|_| fault != Some(Fault::WaitsForRequestsForEver)),
+            connections_max: Some(CONNECTIONS_MAX)
+                .filter(|_| fault != Some(Fault::LetsAnybodyHoldConnections)),
         };
         let server = role.server.clone();
         let peer = Arc::new(Peer {
@@ -185,6 +199,8 @@ impl Reference {
             generation: AtomicUsize::new(0),
             incarnation: AtomicI64::new(INCARNATION),
             backup: Mutex::default(),
+            placed: Mutex::default(),
+            log: Mutex::default(),
         });
         let (answering, sending) = (peer.clone(), Arc::downgrade(&peer));
         let listener = Listener::start(socket, &server, style, move |incoming| {
@@ -211,6 +227,24 @@ impl Peer {
         self.generation.load(Ordering::SeqCst)
     }
 
+    /// A line of its log for each request.
+    fn log(&self, incoming: &Incoming, outcome: &Outcome) {
+        use std::fmt::Write as _;
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = &incoming.request;
+        let told = outcome.as_ref().map_or_else(|refusal| refusal.name, |_| "done");
+        // Writing to a string can't fail.
+        let _ = writeln!(log, "{} {} {told}", request.method, request.target);
+        if self.is(Fault::LogsBodies) && outcome.is_err() {
+            log.push_str(&String::from_utf8_lossy(&request.content));
+        }
+    }
+
+    /// What was logged since the last look.
+    fn logged(&self) -> String {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// How often it was restored, and what it began with.
     fn incarnation(&self) -> i64 {
         self.incarnation.load(Ordering::SeqCst)
@@ -227,6 +261,7 @@ impl Peer {
         if !alive() {
             return Answer::Close;
         }
+        self.log(incoming, &outcome);
         let refused = outcome.is_err();
         let waits = outcome.as_ref().is_err_and(|refusal| refusal.name == "quota-exceeded");
         let (status, media_type, document) = match outcome {

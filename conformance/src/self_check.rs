@@ -325,7 +325,13 @@ fn part_of<'a>(cases: &'a [&'static Case], part: usize) -> impl Iterator<Item = 
 
 fn waits(response: u64, act: u64) -> Waits {
     let milliseconds = Duration::from_millis;
-    Waits { response: milliseconds(response), act: milliseconds(act), quiet: milliseconds(400) }
+    Waits {
+        response: milliseconds(response),
+        act: milliseconds(act),
+        quiet: milliseconds(400),
+        arrival: milliseconds(act.min(4_000)),
+        connections_max: crate::reference::CONNECTIONS_MAX,
+    }
 }
 
 #[cfg(test)]

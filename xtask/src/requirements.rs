@@ -51,8 +51,9 @@ pub(crate) fn run(tree: &Tree) -> Result<Report, Trouble> {
     let checked: Vec<Citation> = cases.iter().flat_map(|file| citation::read(file, "checks:")).collect();
     report.faults.extend(unknown(&register, &checked, "checks"));
     let excused = tree.read(WITHOUT_CASE)?.unwrap_or_default();
-    report.faults.extend(uncovered(&register, &checked, &excused));
-    report.notes.push(covered(&register, &checked));
+    let owes_case = |row: &Requirement| needs_case(row) && profiles.contains(&row.profile);
+    report.faults.extend(uncovered(&register, &checked, &excused, owes_case));
+    report.notes.push(covered(&register, &checked, owes_case));
     report.notes.push(format!("{} faults", report.faults.len()));
     Ok(report)
 }
@@ -134,6 +135,8 @@ fn needs_code(row: &Requirement) -> bool {
     row.binds() && (row.testable || row.role.iter().any(|role| role != "directory"))
 }
 
+/// What binds and can be tested. A case is owed for it once somebody implements its profile: until then no case could
+/// be shown to pass anything.
 fn needs_case(row: &Requirement) -> bool {
     row.binds() && row.testable
 }
@@ -151,13 +154,18 @@ fn left_open(register: &[Requirement], implemented: &[String]) -> Vec<String> {
 
 /// Requirements that a black box can test and that no case cites, but for those of a list which may only grow
 /// shorter: an id that a case cites, or that needs none, has no place on it.
-fn uncovered(register: &[Requirement], checked: &[Citation], list: &str) -> Vec<String> {
+fn uncovered(
+    register: &[Requirement],
+    checked: &[Citation],
+    list: &str,
+    owes_case: impl Fn(&Requirement) -> bool,
+) -> Vec<String> {
     let cited = cited(checked);
     let excused: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let owed: BTreeSet<&str> =
-        register.iter().filter(|row| needs_case(row)).map(|row| row.id.as_str()).collect();
+        register.iter().filter(|row| owes_case(row)).map(|row| row.id.as_str()).collect();
     let lost = register.iter().filter(|row| {
-        needs_case(row) && !cited.contains(row.id.as_str()) && !excused.contains(&row.id.as_str())
+        owes_case(row) && !cited.contains(row.id.as_str()) && !excused.contains(&row.id.as_str())
     });
     let mut faults: Vec<String> = lost
         .map(|row| format!("{REGISTER}: {} ({}): no case checks it: {}", row.id, row.level, row.summary))
@@ -176,10 +184,14 @@ fn uncovered(register: &[Requirement], checked: &[Citation], list: &str) -> Vec<
 }
 
 /// How many of the requirements that a black box can test have a case.
-fn covered(register: &[Requirement], checked: &[Citation]) -> String {
+fn covered(
+    register: &[Requirement],
+    checked: &[Citation],
+    owes_case: impl Fn(&Requirement) -> bool,
+) -> String {
     let cited = cited(checked);
     let (with, without): (Vec<_>, Vec<_>) =
-        register.iter().filter(|row| needs_case(row)).partition(|row| cited.contains(row.id.as_str()));
+        register.iter().filter(|row| owes_case(row)).partition(|row| cited.contains(row.id.as_str()));
     format!("cases: {} of the MUSTs that can be tested have one, {} have none", with.len(), without.len())
 }
 
@@ -228,21 +240,29 @@ mod tests {
     #[test]
     fn a_requirement_without_a_case_is_a_fault_unless_it_is_listed() {
         let register = [row("LED-001", "MUST"), row("LED-002", "MUST NOT"), row("LED-003", "SHOULD")];
-        let told = uncovered(&register, &[citation("LED-001")], "");
+        let told = uncovered(&register, &[citation("LED-001")], "", needs_case);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("LED-002") && told[0].contains("no case checks it"));
-        assert!(uncovered(&register, &[citation("LED-001")], "# why\nLED-002\n").is_empty());
+        assert!(uncovered(&register, &[citation("LED-001")], "# why\nLED-002\n", needs_case).is_empty());
         let untestable =
             [Requirement { testable: false, reason: Some("r".into()), ..row("LED-004", "MUST") }];
-        assert!(uncovered(&untestable, &[], "").is_empty());
+        assert!(uncovered(&untestable, &[], "", needs_case).is_empty());
+    }
+
+    #[test]
+    fn a_case_is_owed_only_in_profiles_that_somebody_implements() {
+        let later = Requirement { profile: "records".to_owned(), ..row("PRV-005", "MUST NOT") };
+        let owes_case = |row: &Requirement| needs_case(row) && row.profile == "core";
+        assert!(uncovered(std::slice::from_ref(&later), &[], "", owes_case).is_empty());
+        assert_eq!(uncovered(&[later], &[], "PRV-005\n", owes_case).len(), 1, "it has no place on the list");
     }
 
     #[test]
     fn the_list_of_requirements_without_a_case_only_grows_shorter() {
         let register = [row("LED-001", "MUST"), row("LED-003", "SHOULD")];
-        let cited = uncovered(&register, &[citation("LED-001")], "LED-001\n");
+        let cited = uncovered(&register, &[citation("LED-001")], "LED-001\n", needs_case);
         assert!(cited.len() == 1 && cited[0].contains("a case checks it"), "{cited:?}");
-        let foreign = uncovered(&register, &[citation("LED-001")], "LED-003\nLED-999\n");
+        let foreign = uncovered(&register, &[citation("LED-001")], "LED-003\nLED-999\n", needs_case);
         assert!(foreign.len() == 2 && foreign.iter().all(|told| told.contains("owes a case")), "{foreign:?}");
     }
 
@@ -302,7 +322,7 @@ mod tests {
     #[test]
     fn counts_the_cases_of_what_binds_and_can_be_tested() {
         let rows = [row("LED-001", "MUST"), row("LED-002", "MUST NOT"), row("LED-003", "SHOULD")];
-        let told = covered(&rows, &[citation("LED-001"), citation("LED-003")]);
+        let told = covered(&rows, &[citation("LED-001"), citation("LED-003")], needs_case);
         assert_eq!(told, "cases: 1 of the MUSTs that can be tested have one, 1 have none");
     }
 

@@ -25,6 +25,9 @@ class Conformance(unittest.TestCase):
             suite, program = folder / "suite", binary("cme-conformance")
             run([program, "init", "--subject", server.record(), "--folder", suite, "--listen",
                  f"127.0.0.1:{free_port()}"])
+            # It states nothing of section 12.
+            declared = (suite / "conformance.toml").read_text().replace("facts = true", "facts = false")
+            (suite / "conformance.toml").write_text(declared)
             (server.folder / "directory.json").write_bytes((suite / "directory.json").read_bytes())
             with (suite / "conformance.toml").open("a") as declaration:
                 command = json.dumps([sys.executable, str(HERE / "adapter.py"), str(server.folder)])

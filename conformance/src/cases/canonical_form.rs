@@ -1,6 +1,6 @@
 //! Section 2: canonical form and limits.
 
-use super::{CORE, Case};
+use super::{CORE, Case, OFFERING};
 use crate::court::{Court, Found, Miss, ensure, failed};
 use crate::draft::Draft;
 use crate::encoding::digest;
@@ -72,6 +72,13 @@ pub(super) const CASES: &[Case] = &[
         checks: &["CAN-009"],
         run: limits,
         ..CORE
+    },
+    Case {
+        name: "can-leaves-room-for-receipts",
+        claim: "An offer of more than 61,440 bytes is not sent to a recipient that takes 65,536, and a shorter one is.",
+        checks: &["CAN-010"],
+        run: leaves_room,
+        ..OFFERING
     },
 ];
 
@@ -280,4 +287,45 @@ fn limits(court: &mut Court<'_>) -> Found<()> {
     court.refuses_draft("CAN-009", &["limit-exceeded"], |draft| {
         draft.body.set(&format!("/{}", "n".repeat(16_385)), 1);
     })
+}
+
+/// Bytes of header, body and signature beside which receipts have room, with a recipient that takes 65,536.
+const ENTRY_BYTES_BEFORE_RECEIPTS: usize = 61_440;
+
+/// A wish to offer with that many enquiries of the longest text.
+fn long_wish(enquiries: usize) -> Json {
+    let mut body = crate::court::wishes("offer");
+    let mut enquiry = body.at("/enquiries/0").cloned().unwrap_or(Json::Null);
+    enquiry.set("/byRole", "x".repeat(4_000));
+    body.set("/enquiries", vec![enquiry; enquiries]);
+    body
+}
+
+fn leaves_room(court: &mut Court<'_>) -> Found<()> {
+    let played = court.play()?;
+    let mut longest = 0;
+    // 14 stay below the limit; 15 are above it, and below what the recipient takes.
+    for enquiries in [14, 15] {
+        let offered = court.trigger_offer(&played.peer.code, vec![("body", long_wish(enquiries))])?;
+        let Some(transfer) = offered else {
+            if enquiries == 14 {
+                return Err(Miss::Unexercised("the subject refused an offer below the limit".into()));
+            }
+            continue;
+        };
+        let came = |played: &crate::court::Played| !played.puts(&transfer).is_empty();
+        let wait = if enquiries == 14 { court.bench.waits.act } else { court.bench.waits.quiet };
+        if !played.wait(wait, came) && enquiries == 14 {
+            return Err(Miss::Unexercised("an offer below the limit did not arrive".into()));
+        }
+        for put in played.puts(&transfer) {
+            let mut bare = put.entry;
+            bare.remove("/receipts");
+            longest = longest.max(bare.canonical().len());
+        }
+    }
+    // The barrier: what is offered later arrives.
+    court.offered_by_subject(&played)?;
+    let expected = format!("no entry of more than {ENTRY_BYTES_BEFORE_RECEIPTS} bytes");
+    ensure(longest <= ENTRY_BYTES_BEFORE_RECEIPTS, "CAN-010", &expected, format!("{longest} bytes"))
 }

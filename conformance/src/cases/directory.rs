@@ -1,6 +1,7 @@
 //! Section 8: the directory.
 
 pub(super) mod issues;
+pub(super) mod starting;
 
 use super::{CORE, Case};
 use crate::court::{Court, Found, ensure, problem_of, refused};

@@ -1,5 +1,7 @@
 //! Section 13: privacy.
 
+pub(super) mod silence;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, ensure, problem_of, same_receipt};
 use crate::draft::{Draft, bodies};

@@ -1,5 +1,6 @@
 //! Section 9: TLS, identity and HTTP.
 
+pub(super) mod bounds;
 pub(super) mod puts;
 pub(super) mod reads;
 

@@ -3,6 +3,8 @@
 //! The exports and what each is to come to are the published vectors: the suite's own opinion is asked nowhere.
 //! Nothing of this is seen on the wire, so what the adapter observes is the evidence.
 
+pub(super) mod twice;
+
 use super::{CORE, Case};
 use crate::court::{Court, Found, Miss, ensure, failed};
 use crate::json::Json;

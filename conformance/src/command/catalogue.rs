@@ -177,7 +177,9 @@ mod tests {
             for id in case.checks {
                 let row = publication.requirement(id).unwrap_or_else(|| panic!("{}: {id}", case.name));
                 assert!(row.testable && row.level.starts_with("MUST"), "{}: {id}", case.name);
-                assert_eq!(row.profile, case.profile, "{}: {id}", case.name);
+                // What binds everybody can be asked, in some cases, only of who has more than the core.
+                let fits = row.profile == case.profile || row.profile == "core";
+                assert!(fits, "{}: {id}", case.name);
             }
             assert!(explain(case.name).unwrap().contains(case.claim));
         }

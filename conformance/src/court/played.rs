@@ -104,12 +104,7 @@ impl Court<'_> {
 
     /// That authority as a sound server.
     pub(crate) fn play_as(&mut self, peer: &Arc<Authority>) -> Played {
-        let copy = Copy { page: 100, incarnation: 1, ..Copy::default() };
-        let played = Played {
-            peer: peer.clone(),
-            subject: self.bench.subject.code.clone(),
-            copy: Arc::new((Mutex::new(copy), Condvar::new())),
-        };
+        let played = Played::between(peer, &self.bench.subject.code);
         let (script, issue) = (played.clone(), self.bench.issues.newest());
         self.bench.host.play(&peer.code, move |request| script.answer(request, &issue));
         played
@@ -117,6 +112,13 @@ impl Court<'_> {
 }
 
 impl Played {
+    /// An authority that hosts nothing: it makes ledgers with another of the suite's.
+    pub(crate) fn between(peer: &Arc<Authority>, other: &str) -> Self {
+        let copy = Copy { page: 100, incarnation: 1, ..Copy::default() };
+        let copy = Arc::new((Mutex::new(copy), Condvar::new()));
+        Self { peer: peer.clone(), subject: other.to_owned(), copy }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Copy> {
         self.copy.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,7 +11,7 @@ pub(super) fn check(body: &Json, header: &Json, fault: Option<Fault>) -> Result<
     let reader = Reader { fault };
     let wrong = reader
         .members(body, forms::of(kind), "")
-        .or_else(|| if kind == "offer" { offer_rule(body) } else { later_rule(body, header) });
+        .or_else(|| if kind == "offer" { offer_rule(body) } else { later_rule(body, header, fault) });
     match wrong {
         None => Ok(()),
         Some(wrong) => {
@@ -246,7 +246,12 @@ fn offer_rule(body: &Json) -> Option<Wrong> {
 }
 
 /// Sequences in a body are lower than the entry's own.
-fn later_rule(body: &Json, header: &Json) -> Option<Wrong> {
+fn later_rule(body: &Json, header: &Json, fault: Option<Fault>) -> Option<Wrong> {
+    let of = body.text_at("/outcome/of/transfer");
+    if of.is_some() && of == header.text_at("/transfer") && fault != Some(Fault::TakesDuplicatesOfThemselves)
+    {
+        return Some(Wrong::at("/outcome/of/transfer", None));
+    }
     let own = header.integer_at("/sequence").unwrap_or_default();
     let late = |name: &&str| body.integer_at(name).is_some_and(|sequence| sequence >= own);
     let found = ["/inReplyTo", "/corrects"].into_iter().find(|name| late(name));

@@ -27,6 +27,9 @@ const TYPES: [&str; 13] = [
     "correct",
 ];
 
+/// How long a fault looks for a child.
+const THOUGHT: std::time::Duration = std::time::Duration::from_millis(400);
+
 impl Peer {
     /// Puts an entry.
     pub(super) fn put(self: &Arc<Self>, caller: &str, path: (&str, &str), request: &Request) -> Outcome {
@@ -50,7 +53,18 @@ impl Peer {
             self.place_alone(&party, &header)?;
         }
         order.iter().try_for_each(|step| checks[*step]())?;
-        self.judge(&party, &entry, &header)
+        let child = entry.at("/body/child").and_then(|child| self.knows(child));
+        if self.is(Fault::ThinksOfTheKnown) && child.is_some() {
+            std::thread::sleep(THOUGHT);
+        }
+        if self.is(Fault::RefusesTheShielded) && child == Some(true) {
+            return Err(Refusal::new("not-a-party"));
+        }
+        let (status, mut answer) = self.judge(&party, &entry, &header)?;
+        if self.is(Fault::TellsOfTheKnown) && child == Some(false) {
+            answer.set("/known", true);
+        }
+        Ok((status, answer))
     }
 
     /// The party for which a caller writes: itself, or the authority that it follows (section 8.4).

@@ -1,6 +1,7 @@
 //! New issues of the directory (section 8.3), and what the peer shows of its ledgers.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::encoding::digest;
@@ -17,6 +18,10 @@ type Shown = Result<Vec<(&'static str, Json)>, Stop>;
 impl Peer {
     /// An issue that the operator puts in place: taken into use when it may follow the one that is held.
     pub(super) fn take_issue(&self, signed: &Json) -> Shown {
+        if self.down.load(Ordering::SeqCst) {
+            *self.placed.lock().unwrap_or_else(PoisonError::into_inner) = Some(signed.clone());
+            return Ok(Vec::new());
+        }
         let held = self.directory();
         let (old, new) = (part(&held), part(signed));
         if !self.may_follow(&old, &new, signed) {
@@ -24,6 +29,17 @@ impl Peer {
         }
         *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(signed.clone());
         Ok(Vec::new())
+    }
+
+    /// The process starts: an issue that stands in place may follow the one that it trusts, and no other
+    /// (DIR-007).
+    pub(super) fn look_at_the_issue_in_place(&self) {
+        let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(placed) = placed else { return };
+        let follows = self.may_follow(&part(&self.directory()), &part(&placed), &placed);
+        if follows || self.is(Fault::StartsByAnyDirectory) {
+            *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(placed);
+        }
     }
 
     fn may_follow(&self, old: &Json, new: &Json, signed: &Json) -> bool {

@@ -14,7 +14,10 @@ use crate::stages::{self, ORIGINATING, RECEIVING};
 use super::ledger::{Held, Key};
 use super::outbox::{Letter, Task};
 use super::verifier::Verifier;
-use super::{Fault, Peer, State, body, now};
+use super::{ENTRY_BYTES_MAX, Fault, Peer, State, body, now};
+
+/// What receipts may need beside an entry, in bytes.
+const RECEIPTS_BYTES: usize = 4_096;
 
 /// What it can do on demand.
 const ABILITIES: &[&str] = &[
@@ -33,6 +36,8 @@ const ABILITIES: &[&str] = &[
     "observe refused",
     "observe export",
     "observe verdict",
+    "observe facts",
+    "observe log",
     "process kill",
     "process start",
     "process backup",
@@ -78,6 +83,8 @@ impl Line for Officer {
             ("observe", "refused") => Ok(vec![("refused", self.0.dead_letters())]),
             ("observe", "verdict") => Ok(self.0.verdict(text("/export"), request)),
             ("observe", "export") => self.0.export(text("/transfer")),
+            ("observe", "facts") => self.0.facts(request),
+            ("observe", "log") => Ok(vec![("texts", vec![self.0.logged().into()].into())]),
             ("process", "kill") => {
                 self.0.kill();
                 Ok(Vec::new())
@@ -146,6 +153,9 @@ impl Peer {
             return Err(Stop::Refused("the form is not filled in as it has to be"));
         }
         let entry = draft.sealed(self.signing());
+        if !self.leaves_room(&entry) {
+            return Err(Stop::Refused("the entry is too long"));
+        }
         let transfer = entry.text_at("/header/transfer").unwrap_or_default().to_owned();
         state.letters.push(Letter::new(
             (to.to_owned(), transfer.clone()),
@@ -218,7 +228,8 @@ impl Peer {
         let mut draft = self.drafted(held, kind);
         draft.body = self.salted(wish);
         let formed = body::check(&draft.body, &draft.header, self.fault).is_ok()
-            || (kind == "outcome" && self.is(Fault::AppendsOtherOutcomes));
+            || (kind == "outcome"
+                && (self.is(Fault::AppendsOtherOutcomes) || self.is(Fault::SettlesOnItself)));
         let proven = kind != "outcome" || self.is_proven(held, &draft.body);
         let right = formed && proven;
         if !right && !self.is(Fault::SendsAnyBody) {
@@ -229,6 +240,9 @@ impl Peer {
             draft.body.remove("/outcome/onward/erasedAt");
         }
         let entry = draft.sealed(self.signing());
+        if !self.leaves_room(&entry) {
+            return Err(Stop::Refused("the entry is too long"));
+        }
         if receiving {
             let header = crate::draft::header_of(&entry);
             self.append(&mut state, &key, &entry, &header);
@@ -271,6 +285,11 @@ impl Peer {
         draft
     }
 
+    /// CAN-010: whether receipts fit beside the entry, whoever is to take it.
+    fn leaves_room(&self, entry: &Json) -> bool {
+        entry.canonical().len() <= ENTRY_BYTES_MAX - RECEIPTS_BYTES || self.is(Fault::FillsEntriesUp)
+    }
+
     /// The body of a wish with a salt.
     pub(super) fn salted(&self, wish: &Json) -> Json {
         let mut body = wish.member("body").cloned().unwrap_or(Json::Null);
@@ -296,6 +315,7 @@ impl Peer {
                     && header.text_at("/recipient") == Some(&self.role.code);
                 fits && self.verifies(&onward, &header) || self.is(Fault::MovesOnUnproven)
             }
+            "duplicate" if self.is(Fault::SettlesOnItself) => true,
             "duplicate" => self.is_confirmed(body) || self.is(Fault::TakesAnyConfirmation),
             _ => true,
         }
@@ -344,7 +364,24 @@ impl Peer {
         if self.is(Fault::DatesItsVerdict) && proof != Json::Null {
             proof.set("/spans/0/until", now());
         }
-        vec![("findings", findings.into()), ("proof", proof)]
+        let mut verdict = vec![("findings", findings.into()), ("proof", proof.clone())];
+        if let Some(second) = wish.text_at("/second") {
+            let second = Json::read(second.as_bytes()).unwrap_or(Json::Null);
+            let (_, other) = Verifier::verdict(&second, &directory, self.fault);
+            verdict.push(("offeredTwice", self.offered_twice(&proof, &other)));
+        }
+        verdict
+    }
+
+    /// VER-008: who offered, where two ledgers hold an accept of one responsibility and one epoch.
+    fn offered_twice(&self, one: &Json, other: &Json) -> Json {
+        let same = one.member("responsibility") == other.member("responsibility")
+            || self.is(Fault::CountsEveryTransfer);
+        let accepted = [one, other].iter().all(|proof| proof.at("/passed/at").is_some());
+        let twice = same && accepted && one.member("transfer") != other.member("transfer");
+        let named = [one, other].into_iter().filter(|_| twice && !self.is(Fault::NamesNobodyTwice));
+        let named = named.map(|proof| proof.member("originating").cloned().unwrap_or(Json::Null));
+        named.collect::<Vec<_>>().into()
     }
 
     /// The process ends at once; what is on its disk stays.
@@ -368,6 +405,7 @@ impl Peer {
     /// The process starts from what is on its disk.
     fn revive(&self) {
         let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        self.look_at_the_issue_in_place();
         let mut state = self.lock();
         for letter in &mut state.letters {
             letter.generation = generation;

@@ -222,6 +222,16 @@ impl Peer {
         Ok(Vec::new())
     }
 
+    /// Whether a child of an offer is in the register, and shielded there.
+    pub(super) fn knows(&self, child: &Json) -> Option<bool> {
+        let same = |held: &&Child| {
+            ["familyName", "givenName", "dateOfBirth"]
+                .iter()
+                .all(|name| held.subject.member(name).is_some_and(|value| child.member(name) == Some(value)))
+        };
+        self.lock().register.iter().find(same).map(|held| held.shielded)
+    }
+
     /// An officer answers a query again: what was possible, or a match that waits.
     pub(super) fn answer_again(
         &self,

@@ -20,7 +20,7 @@ pub(crate) enum Standing {
     LeftOut,
     /// No case cites it.
     NotJudged,
-    /// It is of a profile that is declared not to be had.
+    /// It is of a profile that is declared not to be had, or asked by cases of such alone.
     NotDeclared,
     /// No black box can test it, as the register says.
     Untestable,
@@ -70,6 +70,8 @@ pub(crate) fn rows(publication: &Publication, profiles: Profiles, findings: &[Fi
 }
 
 fn standing(requirement: &Requirement, profiles: Profiles, citing: &[&Finding]) -> Standing {
+    let heard = |finding: &&&Finding| finding.verdict != Verdict::NotApplicable;
+    let (all, citing): (_, Vec<&Finding>) = (citing, citing.iter().filter(heard).copied().collect());
     let fails = |finding: &&&Finding| {
         finding.verdict == Verdict::Fail && finding.requirement.as_ref() == Some(&requirement.id)
     };
@@ -83,8 +85,10 @@ fn standing(requirement: &Requirement, profiles: Profiles, citing: &[&Finding]) 
         Standing::NotDeclared
     } else if crate::cases::named(&requirement.id).is_empty() {
         Standing::NotJudged
-    } else if citing.is_empty() {
+    } else if all.is_empty() {
         Standing::LeftOut
+    } else if citing.is_empty() {
+        Standing::NotDeclared
     } else if citing.iter().all(|finding| finding.verdict == Verdict::Pass) {
         Standing::Passed
     } else {
@@ -141,6 +145,16 @@ mod tests {
         assert_eq!(after(&findings, "RCP-002"), Standing::Failed);
         assert_eq!(after(&[], "RCP-002"), Standing::LeftOut);
         assert_eq!(after(&[], "RCV-002"), Standing::NotDeclared);
+    }
+
+    #[test]
+    fn a_case_that_is_not_applicable_takes_nothing_from_the_others_and_is_no_pass_alone() {
+        let facts = Finding::bare(cases::named("FCT-001")[0], Verdict::NotApplicable);
+        assert_eq!(after(&[facts], "FCT-001"), Standing::NotDeclared);
+        let of = |name: &str, verdict| Finding::bare(cases::named(name)[0], verdict);
+        let core = of("rcv-refuses-foreign-cursors", Verdict::Pass);
+        let restored = of("rcv-raises-its-incarnation-at-a-restore", Verdict::NotApplicable);
+        assert_eq!(after(&[core, restored], "RCV-006"), Standing::Passed);
     }
 
     #[test]

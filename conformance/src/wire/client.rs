@@ -164,6 +164,17 @@ impl Connection {
         answer
     }
 
+    /// Whether the other end has answered or ended the connection, which is looked at for that long.
+    pub(crate) fn is_given_up(&mut self, look: Duration) -> bool {
+        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        self.stream.until = Instant::now() + look;
+        match self.stream.read(&mut [0]) {
+            // An answer, or the end: nobody waits for more of the request.
+            Ok(0..) => true,
+            Err(error) => !matches!(error.kind(), TimedOut | WouldBlock),
+        }
+    }
+
     /// Whether another request may follow.
     pub(crate) fn is_open(&self) -> bool {
         self.open

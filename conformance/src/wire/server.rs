@@ -1,11 +1,12 @@
 //! The server's side: a listener whose answers are any bytes at all.
 
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -32,11 +33,70 @@ pub(crate) struct TlsStyle {
     pub(crate) certificate: ClientCertificate,
     /// Whether sessions can be taken up again, which the text forbids.
     pub(crate) resuming: bool,
+    /// Longest time that a request may take to arrive, once it has begun.
+    pub(crate) arrival: Option<Duration>,
+    /// Most connections of one certificate that are answered at a time.
+    pub(crate) connections_max: Option<usize>,
 }
 
 impl TlsStyle {
-    /// As the text wants it.
-    pub(crate) const STRICT: Self = Self { certificate: ClientCertificate::Required, resuming: false };
+    /// As the text wants it of a server with one caller.
+    pub(crate) const STRICT: Self = Self {
+        certificate: ClientCertificate::Required,
+        resuming: false,
+        arrival: None,
+        connections_max: None,
+    };
+}
+
+/// Open connections by the pin of their certificate.
+type Counted = Arc<Mutex<BTreeMap<String, usize>>>;
+
+/// A connection that counts for as long as it is there.
+struct Place {
+    counted: Counted,
+    pin: String,
+}
+
+impl Place {
+    /// The place, and how many there are with it.
+    fn take(counted: &Counted, pin: &str) -> (Self, usize) {
+        let mut places = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = places.entry(pin.to_owned()).or_default();
+        *count += 1;
+        (Self { counted: counted.clone(), pin: pin.to_owned() }, *count)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = places.get_mut(&self.pin) {
+            *count -= 1;
+        }
+    }
+}
+
+/// A request on its way: it has to begin within the idle time, and to be whole within the time of arrival.
+struct Arriving<'a> {
+    stream: &'a mut StreamOwned<ServerConnection, TcpStream>,
+    until: Instant,
+    arrival: Option<Duration>,
+}
+
+impl Read for Arriving<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        self.stream.sock.set_read_timeout(Some(left))?;
+        let count = self.stream.read(buffer)?;
+        if let Some(arrival) = self.arrival.take() {
+            self.until = Instant::now() + arrival;
+        }
+        Ok(count)
+    }
 }
 
 /// A request with the pin of who sent it.
@@ -96,6 +156,7 @@ impl Listener {
         let address = listener.local_addr().map_err(ListenError::Socket)?;
         let ending = Arc::new(AtomicBool::new(false));
         let (answer, told) = (Arc::new(answer), ending.clone());
+        let counted = Counted::default();
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if told.load(Ordering::SeqCst) {
@@ -103,7 +164,10 @@ impl Listener {
                 }
                 let Ok(stream) = stream else { continue };
                 let (config, answer, ending) = (config.clone(), answer.clone(), told.clone());
-                std::thread::spawn(move || serve(stream, config, answer.as_ref(), &ending));
+                let counted = counted.clone();
+                std::thread::spawn(move || {
+                    serve(stream, config, (style, &counted), answer.as_ref(), &ending);
+                });
             }
         });
         Ok(Self { address, ending, thread: Some(thread) })
@@ -125,18 +189,28 @@ impl Drop for Listener {
 fn serve(
     stream: TcpStream,
     config: Arc<ServerConfig>,
+    (style, counted): (TlsStyle, &Counted),
     answer: &(impl Fn(&Incoming) -> Answer + ?Sized),
     ending: &AtomicBool,
 ) {
-    let timed = stream.set_read_timeout(Some(IDLE)).and_then(|()| stream.set_nodelay(true));
+    let timed = stream.set_nodelay(true);
     let Ok(connection) = ServerConnection::new(config) else { return };
     if timed.is_err() {
         return;
     }
     let mut stream = StreamOwned::new(connection, stream);
-    while let Ok(Some(request)) = Request::read(&mut stream) {
+    let mut place = None;
+    loop {
+        let arriving =
+            &mut Arriving { stream: &mut stream, until: Instant::now() + IDLE, arrival: style.arrival };
+        let Ok(Some(request)) = Request::read(arriving) else { return };
         let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
         let pin = shown.and_then(|certificate| pin_of(certificate).ok());
+        let (_, count) =
+            place.get_or_insert_with(|| Place::take(counted, pin.as_deref().unwrap_or_default()));
+        if style.connections_max.is_some_and(|most| *count > most) {
+            return;
+        }
         let (bytes, goes_on) = match answer(&Incoming { request, pin }) {
             Answer::Bytes(bytes) => (bytes, true),
             Answer::Last(bytes) => (bytes, false),

@@ -1,7 +1,7 @@
 //! Outcomes of the subject's: what ends a case, and on what evidence.
 
 use crate::cases::{Case, DECIDING};
-use crate::court::{Court, Found, Miss, Played, ensure};
+use crate::court::{Court, Found, Miss, Played, ensure, refused};
 use crate::draft::with_receipts;
 use crate::json::Json;
 
@@ -30,6 +30,13 @@ pub(in crate::cases) const CASES: &[Case] = &[
         claim: "An outcome duplicate is not appended without the signed head of who is responsible.",
         checks: &["ENT-014"],
         run: duplicate,
+        ..DECIDING
+    },
+    Case {
+        name: "ent-takes-no-case-for-a-duplicate-of-itself",
+        claim: "An outcome duplicate whose link names its own ledger is neither taken nor made.",
+        checks: &["ENT-010", "ENT-011"],
+        run: duplicate_of_itself,
         ..DECIDING
     },
     Case {
@@ -200,4 +207,30 @@ fn duplicate(court: &mut Court<'_>) -> Found<()> {
         return Ok(());
     }
     Err(Miss::Unexercised("the subject refused a duplicate that is confirmed".into()))
+}
+
+fn duplicate_of_itself(court: &mut Court<'_>) -> Found<()> {
+    // The suite's authority has accepted the child, so that it is responsible and needs no confirmation.
+    let played = court.play()?;
+    let transfer = court.offered_by_subject(&played)?.transfer;
+    let accept = played.append(&transfer, "accept");
+    court.delivered(&played, &accept)?;
+    let of = link_to(&played, &transfer);
+    let own = played.next_receipted(&transfer, "outcome", |_, body| {
+        body.set("/outcome", Json::object([("kind", "duplicate".into()), ("of", of)]));
+    });
+    let response = court.put(&played.peer, &own)?;
+    refused("ENT-010", &["body-invalid"], &response)?;
+    // The good twin at the same place: another outcome.
+    let other = played.append(&transfer, "outcome");
+    court.delivered(&played, &other)?;
+    not_appended(court, "ENT-011", "no duplicate of the ledger itself", |_, offer| {
+        let header = crate::draft::header_of(offer);
+        let of = Json::object([
+            ("transfer", header.member("transfer").cloned().unwrap_or(Json::Null)),
+            ("sequence", 0.into()),
+            ("headerDigest", crate::encoding::digest(&header).into()),
+        ]);
+        Ok(Json::object([("kind", "duplicate".into()), ("of", of)]))
+    })
 }
