@@ -22,7 +22,7 @@ use crate::world::{Authority, Kind, Subject, World};
 
 pub(crate) use self::hands::{header_digest, wishes};
 pub(crate) use self::issues::Issues;
-pub(crate) use self::played::{Played, Put, Reply, Told, idle, refusal};
+pub(crate) use self::played::{Idle, Played, Put, Reply, Told, refusal};
 pub(crate) use self::reply::{PROBLEMS, problem_of, refused, same_receipt, same_signed};
 
 /// Times that a request is sent again to a server that says it can't answer now.

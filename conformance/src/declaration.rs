@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, AdapterError, Program};
-use crate::court::{Bench, Issues, Waits, idle};
+use crate::court::{Bench, Idle, Issues, Waits};
 use crate::encoding::{base64url, from_base64url};
 use crate::evidence::Declared;
 use crate::host::Host;
@@ -267,8 +267,8 @@ impl Declaration {
         let world = Arc::new(self.world()?);
         let socket = Listener::bind(self.listen)?;
         let subject = self.subject()?;
-        let shares_nothing = idle(world.clone(), subject.code.clone());
-        let host = Arc::new(Host::start(socket, &world.server, shares_nothing)?);
+        let idle = Idle::new(world.clone(), &subject.code);
+        let host = Arc::new(Host::start(socket, &world.server, idle)?);
         let order = shuffled((0..world.authorities.len()).collect(), seed);
         let act = Duration::from_secs(self.act_seconds);
         let waits = Waits {

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::court::Idle;
 use crate::identity::Identity;
 use crate::json::Json;
 use crate::tape::{Direction, EXCHANGES_MAX, Exchange, Message, Part, milliseconds};
@@ -37,25 +38,25 @@ struct Book {
 /// The listener; ends with this value.
 pub(crate) struct Host {
     book: Arc<(Mutex<Book>, Condvar)>,
+    idle: Arc<Idle>,
     _listener: Listener,
 }
 
 impl Host {
     /// Answers on that socket; by `idle` for an authority that plays no script.
-    pub(crate) fn start(
-        socket: TcpListener,
-        identity: &Identity,
-        idle: impl Fn(&Request) -> Answer + Send + Sync + 'static,
-    ) -> Result<Self, ListenError> {
+    pub(crate) fn start(socket: TcpListener, identity: &Identity, idle: Idle) -> Result<Self, ListenError> {
+        let idle = Arc::new(idle);
+        let idling = idle.clone();
         let book = Arc::new((Mutex::new(Book::default()), Condvar::new()));
         let held = book.clone();
-        let answer = move |incoming: &Incoming| answer(&held, &idle, incoming);
+        let answer = move |incoming: &Incoming| answer(&held, &idling, incoming);
         let listener = Listener::start(socket, identity, TlsStyle::STRICT, answer)?;
-        Ok(Self { book, _listener: listener })
+        Ok(Self { book, idle, _listener: listener })
     }
 
     /// Forgets every script and every request.
     pub(crate) fn clear(&self) {
+        self.idle.clear();
         *self.book.0.lock().unwrap_or_else(PoisonError::into_inner) = Book::default();
     }
 
@@ -101,7 +102,7 @@ fn of(seen: &[Seen], code: &str, path: &str) -> Vec<Seen> {
         .collect()
 }
 
-fn answer(book: &(Mutex<Book>, Condvar), idle: &dyn Fn(&Request) -> Answer, incoming: &Incoming) -> Answer {
+fn answer(book: &(Mutex<Book>, Condvar), idle: &Idle, incoming: &Incoming) -> Answer {
     let begun = Instant::now();
     let code = incoming.request.target.split('/').nth(1).unwrap_or_default().to_owned();
     let mut held = book.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +110,7 @@ fn answer(book: &(Mutex<Book>, Condvar), idle: &dyn Fn(&Request) -> Answer, inco
     book.1.notify_all();
     let answer = match held.scripts.get(&code) {
         Some(script) => script(&incoming.request),
-        None => idle(&incoming.request),
+        None => idle.answer(&incoming.request),
     };
     if held.exchanges.len() < CODES_MAX || held.exchanges.contains_key(&code) {
         let exchanges = held.exchanges.entry(code.clone()).or_default();

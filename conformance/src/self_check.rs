@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::adapter::{Adapter, AdapterError};
 use crate::cases::{self, Case};
-use crate::court::{Bench, Issues, Waits, idle};
+use crate::court::{Bench, Idle, Issues, Waits};
 use crate::host::Host;
 use crate::identity::{Identity, IdentityError};
 use crate::json::Json;
@@ -225,7 +225,8 @@ impl Booth {
             Subject::read(record(&role, &format!("https://127.0.0.1:1/{}", role.code))?.plain().as_bytes())?;
         let directory = Arc::new(world.directory(&subject)?);
         let world = Arc::new(world);
-        let host = Arc::new(Host::start(socket, &world.server, idle(world.clone(), subject.code.clone()))?);
+        let idle = Idle::new(world.clone(), &subject.code);
+        let host = Arc::new(Host::start(socket, &world.server, idle)?);
         Ok(Self { chosen, role: Arc::new(role), subject, directory, world, host })
     }
 
@@ -318,9 +319,10 @@ impl Booth {
     }
 }
 
-/// The cases of a part.
+/// The cases of a part, those that are heard alone last, as in a run.
 fn part_of<'a>(cases: &'a [&'static Case], part: usize) -> impl Iterator<Item = &'static Case> + use<'a> {
-    cases.iter().copied().skip(part).step_by(PARTS)
+    let of_part = move || cases.iter().copied().skip(part).step_by(PARTS);
+    of_part().filter(|case| !case.alone).chain(of_part().filter(|case| case.alone))
 }
 
 fn waits(response: u64, act: u64) -> Waits {

@@ -20,7 +20,7 @@ use crate::world::Authority;
 
 use super::{Court, Found};
 
-pub(crate) use self::idle::idle;
+pub(crate) use self::idle::Idle;
 
 /// An answer to a put.
 #[derive(Clone, Debug)]

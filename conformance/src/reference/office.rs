@@ -137,7 +137,10 @@ impl Peer {
             draft.header.set("/responsibility/id", "01936000-0000-7000-8000-000000000003");
         }
         if self.is(Fault::TakesRandomUuids) {
-            draft.header.set("/id", uuid().replacen("-7", "-4", 1));
+            let mut id = uuid();
+            // The place of the version.
+            id.replace_range(14..15, "4");
+            draft.header.set("/id", id);
         }
         let mut state = self.lock();
         for name in ["precededBy", "supersedes", "successorOf"] {
@@ -410,7 +413,7 @@ impl Peer {
         for letter in &mut state.letters {
             letter.generation = generation;
             letter.due = Instant::now();
-            if letter.sending && self.is(Fault::SignsAnewAfterACrash) {
+            if letter.was_sent() && self.is(Fault::SignsAnewAfterACrash) {
                 let body = letter.entry.member("body").cloned().unwrap_or(Json::Null);
                 let mut draft = Draft { header: crate::draft::header_of(&letter.entry), body };
                 draft.header.set("/id", uuid());

@@ -76,6 +76,11 @@ impl Letter {
         named.or_else(|| self.entry.text_at("/signature")).unwrap_or_default()
     }
 
+    /// Whether the peer may have seen it.
+    pub(super) fn was_sent(&self) -> bool {
+        self.sending || self.attempts > 0
+    }
+
     fn place(&self) -> i64 {
         self.entry.integer_at("/header/sequence").unwrap_or_default()
     }

@@ -119,11 +119,15 @@ impl Peer {
             && (!self.is_doubted(state, code) || self.is(Fault::DecidesWhileSuspended))
     }
 
-    /// Whether this peer may send proposals.
+    /// Whether this peer may send proposals; where not, the two are to reconcile.
     pub(super) fn may_propose(&self, code: &str) -> bool {
-        let state = self.lock();
-        (!self.is_restored(&state, code) || self.is(Fault::ProposesBeforeReconciling))
-            && !self.is_doubted(&state, code)
+        let mut state = self.lock();
+        let may = (!self.is_restored(&state, code) || self.is(Fault::ProposesBeforeReconciling))
+            && !self.is_doubted(&state, code);
+        if !may {
+            state.pairs.wants(code);
+        }
+        may
     }
 
     /// The place that the other party has signed for: in a head, or as the sequencer in a receipt.
@@ -192,14 +196,15 @@ impl Peer {
 
     /// One round: whether the two are level. Nothing where the other party did not answer.
     fn round(self: &Arc<Self>, code: &str, heads: bool) -> Option<bool> {
-        let reconciliation = self.get(code, "/v1/reconciliation")?;
         let suspended = {
             let state = self.lock();
             self.is_restored(&state, code) || self.is_doubted(&state, code)
         };
-        let same = self.agrees(code, &reconciliation)?;
-        if !heads && !suspended && (same || self.is(Fault::IgnoresDifferences)) {
-            return Some(true);
+        if !heads && !suspended {
+            let reconciliation = self.get(code, "/v1/reconciliation")?;
+            if self.agrees(code, &reconciliation)? || self.is(Fault::IgnoresDifferences) {
+                return Some(true);
+            }
         }
         let told = self.heads_of(code)?;
         for (transfer, (sequence, named)) in &told {
@@ -276,7 +281,8 @@ impl Peer {
             let from = told.get(&key.1).map_or(0, |(sequence, _)| sequence + 1);
             let from = usize::try_from(from).unwrap_or_default();
             level &= held.entries.len() <= from;
-            let lacking = held.entries.iter().skip(from);
+            let forgetful = self.is(Fault::DeliversNothing) || self.is(Fault::ForgetsItsOutbox);
+            let lacking = held.entries.iter().skip(from).filter(|_| !forgetful);
             letters.extend(lacking.map(|entry| (key.clone(), entry.clone(), Task::Deliver)));
         }
         for (key, entry, task) in letters {

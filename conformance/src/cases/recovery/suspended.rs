@@ -136,7 +136,9 @@ fn another_header(court: &mut Court<'_>) -> Found<()> {
 }
 
 fn others_go_on(court: &mut Court<'_>) -> Found<()> {
-    let (before, pair) = (court.peer()?, forgets(court)?);
+    let before = court.peer()?;
+    court.offered(&before)?;
+    let pair = forgets(court)?;
     if let Err(actual) = is_refused(court, &pair.played)? {
         return Err(Miss::Unexercised(format!("the pair is not suspended: {actual}")));
     }
