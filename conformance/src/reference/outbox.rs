@@ -177,8 +177,9 @@ impl Peer {
     fn pause(&self, attempts: u32) -> Duration {
         let doublings = if self.is(Fault::PausesAlike) { 0 } else { (attempts - 1).min(16) };
         let pause = FIRST.saturating_mul(1 << doublings).min(CEILING);
-        // Long enough that no busy machine looks like jitter.
-        let pause = if self.is(Fault::PausesWithoutJitter) { pause * 4 } else { pause };
+        // Long enough that no busy machine looks like growth or jitter.
+        let faulty = self.is(Fault::PausesAlike) || self.is(Fault::PausesWithoutJitter);
+        let pause = if faulty { pause * 4 } else { pause };
         let spread = ring::rand::generate::<[u8; 1]>(&ring::rand::SystemRandom::new());
         let spread = spread.map_or(128, |random| random.expose()[0]);
         let spread = if self.is(Fault::PausesWithoutJitter) { 255 } else { spread };
