@@ -10,9 +10,9 @@ use crate::node::Node;
 use crate::store::StoreError;
 
 /// How often the database is asked what has changed.
-const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 /// Looks at the changes between two looks at what is to be swept.
-const SWEEP_EVERY_LOOKS: u64 = 30;
+const SWEEP_EVERY_LOOKS: u64 = 120;
 
 /// Builds the index of each hosted authority and follows its changes until `stop` turns true.
 pub async fn run(node: Node, mut stop: watch::Receiver<bool>) {

@@ -5,6 +5,8 @@
 //! wrote, so the writer copies the little that is left then, between two batches: else the log of a busy
 //! server would grow without end, and a log that grows takes twice the time to sync.
 //!
+//! What is erased is overwritten (`secure_delete`): a body that is gone must not be read in the file's free space.
+//!
 //! Each connection holds a lock of the operating system on a file beside the database, shared or alone. The
 //! database itself would not do: SQLite locks it by rules of its own, and a restore puts another in its place.
 
@@ -85,7 +87,7 @@ impl Sqlite {
         let connection = Connection::open_with_flags(&self.path, flags).map_err(fault)?;
         connection
             .execute_batch(
-                "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+                "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; \
                  PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
             )
             .map_err(fault)?;

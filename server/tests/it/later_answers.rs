@@ -323,8 +323,11 @@ fn a_body_that_was_erased_is_not_to_be_read_in_the_database_either() {
     serve(&mut world);
     let wire = world.wire("373", "330");
     let mark = |_: &mut QueryHeader, body: &mut Value| body["officer"]["role"] = json!("Canary post");
-    let asked = query_by(&world, "373", 1, crate::asked::amina(), mark);
-    assert_eq!(outcome(&put(&wire, &asked)).0, "known");
+    // Several, as what is written next may happen to lie over what was erased.
+    for number in 1..=8 {
+        let asked = query_by(&world, "373", number, crate::asked::amina(), mark);
+        assert_eq!(outcome(&put(&wire, &asked)).0, "known");
+    }
     // The log is copied into the database by the one that closes it last.
     let stopped = |world: &mut World| {
         assert_eq!(world.party_mut("330").stop(), Some(0));
@@ -335,8 +338,10 @@ fn a_body_that_was_erased_is_not_to_be_read_in_the_database_either() {
     };
     assert!(stopped(&mut world), "it is kept for the officer whom the other rings");
     serve(&mut world);
-    assert_eq!(withdraw(&world.wire("373", "330"), &id(1)).status, 200);
-    assert!(!stopped(&mut world));
+    for number in 1..=8 {
+        assert_eq!(withdraw(&world.wire("373", "330"), &id(number)).status, 200);
+    }
+    assert!(!stopped(&mut world), "what was erased is still in the file");
 }
 
 #[test]
