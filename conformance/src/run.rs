@@ -97,7 +97,10 @@ pub(crate) fn run(
 /// The findings in the order of the seed, and whether the subject was lost.
 fn hear_all(bench: &Bench, wish: &Wish<'_>, told: impl Fn(&Finding) + Sync) -> (Vec<Finding>, bool) {
     let order = shuffled(wish.scope.cases(), wish.seed);
-    let (alone, shared): (Vec<_>, Vec<_>) = order.into_iter().partition(|case| case.alone);
+    let (mut alone, shared): (Vec<_>, Vec<_>) = order.into_iter().partition(|case| case.alone);
+    // A subject that was restored appends nothing with a peer whose copy it has not read: that would answer the
+    // questions of the others.
+    alone.sort_by_key(|case| case.needs.contains(&"process restore"));
     let (next, numbers, lost) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let findings: Mutex<Vec<(usize, Finding)>> = Mutex::default();
     let hear = |place: usize, case: &Case| {
