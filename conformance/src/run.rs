@@ -94,13 +94,18 @@ pub(crate) fn run(
     results
 }
 
+/// The cases that share the subject, and those that need it alone, in the order in which they are heard. A subject
+/// that was restored appends nothing with a peer whose copy it has not read, which would answer the questions of the
+/// others: those that restore it are the last.
+fn in_turn(order: Vec<&Case>) -> (Vec<&Case>, Vec<&Case>) {
+    let (mut alone, shared): (Vec<_>, Vec<_>) = order.into_iter().partition(|case| case.alone);
+    alone.sort_by_key(|case| case.needs.contains(&"process restore"));
+    (shared, alone)
+}
+
 /// The findings in the order of the seed, and whether the subject was lost.
 fn hear_all(bench: &Bench, wish: &Wish<'_>, told: impl Fn(&Finding) + Sync) -> (Vec<Finding>, bool) {
-    let order = shuffled(wish.scope.cases(), wish.seed);
-    let (mut alone, shared): (Vec<_>, Vec<_>) = order.into_iter().partition(|case| case.alone);
-    // A subject that was restored appends nothing with a peer whose copy it has not read: that would answer the
-    // questions of the others.
-    alone.sort_by_key(|case| case.needs.contains(&"process restore"));
+    let (shared, alone) = in_turn(shuffled(wish.scope.cases(), wish.seed));
     let (next, numbers, lost) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let findings: Mutex<Vec<(usize, Finding)>> = Mutex::default();
     let hear = |place: usize, case: &Case| {
@@ -189,6 +194,17 @@ pub(crate) mod tests {
             must: results::tally(&rows),
             requirements: rows,
             findings,
+        }
+    }
+
+    #[test]
+    fn whatever_the_seed_nothing_is_heard_after_a_restore_but_restores() {
+        let restores = |case: &&Case| case.needs.contains(&"process restore");
+        for seed in 0..20 {
+            let (shared, alone) = in_turn(shuffled(Scope::of(false, &[]).cases(), seed));
+            assert!(!shared.iter().any(|case| case.alone) && alone.iter().all(|case| case.alone));
+            let (others, last) = alone.split_at(alone.iter().position(restores).unwrap());
+            assert!(!others.is_empty() && last.iter().all(restores), "seed {seed}");
         }
     }
 }
