@@ -406,10 +406,9 @@ struct Answer {
 fn branches(forks: &[Json]) -> Result<Vec<Entry>, Unproven> {
     let mut entries = Vec::new();
     for branch in forks {
-        let list = branch.member("entries").ok_or(Unproven::OtherMatter)?;
-        let count = list.value().as_array().ok_or(Unproven::OtherMatter)?.len();
-        for json in (0..count).filter_map(|index| list.item(index)) {
-            entries.push(Entry::read(&json)?);
+        let list = branch.member("entries").and_then(|list| list.items()).ok_or(Unproven::OtherMatter)?;
+        for json in list {
+            entries.push(Entry::from_json(json)?);
         }
     }
     Ok(entries)

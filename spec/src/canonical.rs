@@ -110,9 +110,10 @@ impl Json {
         self.0.value.get(name).map(|value| Self::of(value.clone()))
     }
 
-    /// An item of this array.
-    pub fn item(&self, index: usize) -> Option<Self> {
-        self.0.value.get(index).map(|value| Self::of(value.clone()))
+    /// The items of this array; none when it isn't one.
+    pub fn items(&self) -> Option<Vec<Self>> {
+        let items = self.0.value.as_array()?;
+        Some(items.iter().map(|value| Self::of(value.clone())).collect())
     }
 
     /// The members of this object, to be taken apart; none when it isn't one.

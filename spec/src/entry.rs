@@ -307,16 +307,15 @@ fn read_body(members: &mut Members) -> Result<Body, EntryError> {
 
 fn read_receipts(members: &mut Members) -> Result<Vec<Envelope<Receipt>>, EntryError> {
     let Some(receipts) = members.take("receipts") else { return Ok(Vec::new()) };
-    let items = receipts.value().as_array().filter(|items| items.len() <= RECEIPTS_MAX);
-    let count = items.ok_or_else(|| ShapeError::at("/receipts"))?.len();
-    let mut read = Vec::with_capacity(count);
-    for index in 0..count {
+    let items = receipts.items().filter(|items| items.len() <= RECEIPTS_MAX);
+    let items = items.ok_or_else(|| ShapeError::at("/receipts"))?;
+    let mut read = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
         let place = |pointer: &str| ShapeError::at(format!("/receipts/{index}{pointer}"));
-        let item = receipts.item(index).ok_or_else(|| place(""))?;
         if let Some(text) = item.value().get("signature").and_then(|signature| signature.as_str()) {
             text.parse::<DetachedJws>().map_err(EntryError::ReceiptSignature)?;
         }
-        let receipt: Envelope<Receipt> = Envelope::read(&item).map_err(|error| place(&error.pointer))?;
+        let receipt: Envelope<Receipt> = Envelope::read(item).map_err(|error| place(&error.pointer))?;
         if read.iter().any(|held: &Envelope<Receipt>| held.content().by == receipt.content().by) {
             return Err(place("/receipt/by").into());
         }

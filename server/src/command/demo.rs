@@ -193,11 +193,8 @@ fn verified(export: &str, directory: &[u8]) -> Option<Proof> {
 fn entries(export: &str) -> Result<Vec<Entry>, CommandError> {
     let broken = || CommandError::said("an export can't be read back");
     let json = Json::decode(export.as_bytes(), &Limits::COLLECTION).map_err(|_| broken())?;
-    let list = json.member("entries").ok_or_else(broken)?;
-    let count = list.value().as_array().map_or(0, Vec::len);
-    (0..count)
-        .map(|index| list.item(index).and_then(|item| Entry::read(&item).ok()).ok_or_else(broken))
-        .collect()
+    let list = json.member("entries").and_then(|list| list.items()).ok_or_else(broken)?;
+    list.into_iter().map(|item| Entry::from_json(item).map_err(|_| broken())).collect()
 }
 
 /// Who was responsible when, for people.

@@ -48,9 +48,8 @@ fn what_happens_a_week_later_is_dated_so_and_every_ledger_verifies_offline() {
         assert_eq!(transfer["responsible"], proof.responsible.as_ref(), "{transfer}");
         let later = transfer["scene"] == "Traced and handed over";
         let json = Json::decode(export.as_bytes(), &Limits::COLLECTION).unwrap();
-        let list = json.member("entries").unwrap();
-        for place in 0..list.value().as_array().unwrap().len() {
-            let entry = Entry::read(&list.item(place).unwrap()).unwrap();
+        for entry in json.member("entries").unwrap().items().unwrap() {
+            let entry = Entry::from_json(entry).unwrap();
             let at = entry.header().created_at;
             let receipt = entry.receipts().first().unwrap().content().received_at;
             assert!((told[2] <= at && told[2] <= receipt) == later, "{transfer}: {at}, {receipt}");

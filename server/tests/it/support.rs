@@ -387,9 +387,7 @@ pub(crate) fn body(kind: EntryType) -> String {
 /// The entries of an export, receipts included, each as canonical text.
 pub(crate) fn entries_of(export: &str) -> Vec<String> {
     let json = Json::decode(export.as_bytes(), &Limits::COLLECTION).unwrap();
-    let list = json.member("entries").unwrap();
-    let count = list.value().as_array().unwrap().len();
-    (0..count).map(|index| list.item(index).unwrap().canonical_text()).collect()
+    json.member("entries").unwrap().items().unwrap().iter().map(Json::canonical_text).collect()
 }
 
 /// Waits until something holds.

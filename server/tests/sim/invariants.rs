@@ -308,10 +308,8 @@ fn states(scene: &Scene<'_>, copy: &Copy) -> Vec<Ledger> {
         return Vec::new();
     };
     let (mut states, mut ledger): (Vec<Ledger>, Option<Ledger>) = (Vec::new(), None);
-    for index in 0.. {
-        let entry = json.member("entries").and_then(|entries| entries.item(index));
-        let entry = entry.and_then(|json| cme_spec::entry::Entry::read(&json).ok());
-        let Some(entry) = entry else { break };
+    for json in json.member("entries").and_then(|entries| entries.items()).unwrap_or_default() {
+        let Ok(entry) = cme_spec::entry::Entry::from_json(json) else { break };
         let Some(receipt) = entry.receipt_by(copy.ledger.terms.receiving) else { break };
         ledger = apply(ledger.as_ref(), &entry, receipt.content()).ok();
         states.extend(ledger.clone());

@@ -41,9 +41,7 @@ impl EntryPage {
     pub fn read(json: &Json) -> Result<Self, ShapeError> {
         let missing = |name: &str| ShapeError::at(format!("/{name}"));
         let list = |name: &str| -> Result<Vec<Json>, ShapeError> {
-            let list = json.member(name).ok_or_else(|| missing(name))?;
-            let count = list.value().as_array().ok_or_else(|| missing(name))?.len();
-            Ok((0..count).filter_map(|index| list.item(index)).collect())
+            json.member(name).and_then(|list| list.items()).ok_or_else(|| missing(name))
         };
         let more = json.member("more").and_then(|more| more.value().as_bool());
         Ok(Self {

@@ -41,11 +41,10 @@ impl HeadPage {
     /// Reads a page; the heads are kept as received.
     pub fn read(json: &Json) -> Result<Self, ShapeError> {
         let member = |name: &str| json.member(name).ok_or_else(|| ShapeError::at(format!("/{name}")));
-        let list = member("heads")?;
-        let count = list.value().as_array().ok_or_else(|| ShapeError::at("/heads"))?.len();
+        let heads = member("heads")?.items().ok_or_else(|| ShapeError::at("/heads"))?;
         Ok(Self {
             incarnation: member("incarnation")?.read::<NonZeroU64>()?.get(),
-            heads: (0..count).filter_map(|index| list.item(index)).collect(),
+            heads,
             next: member("next")?
                 .read::<String>()
                 .ok()

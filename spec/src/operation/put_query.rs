@@ -20,12 +20,11 @@ impl QueryAnswers {
     /// Reads the answers; each is kept as received.
     pub fn read(json: &Json) -> Result<Self, ShapeError> {
         let fault = || ShapeError::at("/answers");
-        let list = json.member("answers").ok_or_else(fault)?;
-        let count = list.value().as_array().ok_or_else(fault)?.len();
-        if count == 0 || count as u64 > ANSWERS_MAX {
+        let answers = json.member("answers").and_then(|list| list.items()).ok_or_else(fault)?;
+        if answers.is_empty() || answers.len() as u64 > ANSWERS_MAX {
             return Err(fault());
         }
-        Ok(Self { answers: (0..count).filter_map(|index| list.item(index)).collect() })
+        Ok(Self { answers })
     }
 }
 

@@ -55,9 +55,8 @@ impl LedgerFile {
             return Err(LedgerFileError::Format);
         }
         let list = |json: &Json, name: &str| -> Result<Vec<Json>, ShapeError> {
-            let list = json.member(name).ok_or_else(|| ShapeError::at(format!("/{name}")))?;
-            let count = list.value().as_array().ok_or_else(|| ShapeError::at(format!("/{name}")))?.len();
-            Ok((0..count).filter_map(|index| list.item(index)).collect())
+            let items = json.member(name).and_then(|list| list.items());
+            items.ok_or_else(|| ShapeError::at(format!("/{name}")))
         };
         let code = |name: &str| -> Result<AuthorityCode, ShapeError> {
             member(name)?.read().map_err(|_| ShapeError::at(format!("/{name}")))
