@@ -33,6 +33,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 pub mod tables;
+mod writer;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,11 +42,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use self::ahead::Ahead;
 pub use self::ahead::Question;
+use self::writer::write_loop;
 
-/// Jobs that share one commit at most.
-pub const BATCH_JOBS_MAX: usize = 256;
 /// Jobs that wait at most; more callers wait to hand theirs in.
 const QUEUE_JOBS_MAX: usize = 4_096;
 /// Connections for reading.
@@ -208,6 +207,10 @@ pub trait Engine: Send {
     fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
     /// Runs the job on one snapshot.
     fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
+    /// Whether a transaction takes a while to begin, in which more jobs come by themselves.
+    fn waits_its_turn(&self) -> bool {
+        false
+    }
 }
 
 /// Opens connections to one database. Either any number of them work on it or one alone, which may replace
@@ -405,42 +408,6 @@ fn spawn(
 fn run(job: &mut Job, tx: &mut dyn Tx) -> Result<(), StoreError> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| (job.run)(tx)));
     result.unwrap_or_else(|_| Err(StoreError::Engine("a job panicked".to_owned())))
-}
-
-fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {
-    while let Ok(first) = jobs.recv() {
-        let mut batch = vec![first];
-        let together = commit(engine, &mut batch, jobs.try_iter(), tally).is_ok();
-        for job in batch {
-            let mut alone = vec![job];
-            // One bad job spoils nobody: nothing of the batch was kept, so each runs alone.
-            let result =
-                if together { Ok(()) } else { commit(engine, &mut alone, std::iter::empty(), tally) };
-            if let Some(job) = alone.pop() {
-                (job.done)(result);
-            }
-        }
-    }
-}
-
-/// All of these jobs in one transaction, or none. Those that wait join when the transaction has begun: for that,
-/// it may have had to wait for another process's.
-fn commit(
-    engine: &mut dyn Engine,
-    batch: &mut Vec<Job>,
-    waiting: impl Iterator<Item = Job>,
-    tally: &Tally,
-) -> Result<(), StoreError> {
-    let mut waiting = waiting.take(BATCH_JOBS_MAX - batch.len());
-    engine.write(&mut |tx| {
-        tx.begun()?;
-        batch.extend(&mut waiting);
-        let mut tx = Ahead::ask(tx, batch.iter().flat_map(|job| &job.asks))?;
-        batch.iter_mut().try_for_each(|job| run(job, &mut tx))
-    })?;
-    tally.commits.fetch_add(1, Ordering::Relaxed);
-    tally.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
-    Ok(())
 }
 
 fn read_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {

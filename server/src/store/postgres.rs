@@ -160,6 +160,10 @@ impl Engine for PostgresEngine {
     fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError> {
         self.within(READ, job)
     }
+
+    fn waits_its_turn(&self) -> bool {
+        true
+    }
 }
 
 impl Tx for Link {

@@ -194,15 +194,15 @@ struct SqliteEngine {
 }
 
 impl SqliteEngine {
-    fn within(&mut self, begin: &str, job: JobFn<'_>) -> Result<(), StoreError> {
-        self.connection.execute_batch(begin).map_err(fault)?;
-        let result =
-            job(&mut self.connection).and_then(|()| self.connection.execute_batch("COMMIT").map_err(fault));
+    /// What begins and commits is prepared once, as all statements are.
+    fn within(&mut self, begin: &'static str, job: JobFn<'_>) -> Result<(), StoreError> {
+        self.connection.exec(begin, &[])?;
+        let result = job(&mut self.connection).and_then(|()| self.connection.exec("COMMIT", &[]));
         if result.is_err() {
             // Fails only when SQLite has rolled back by itself already.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        result
+        result.map(|_| ())
     }
 }
 

@@ -18,11 +18,12 @@ use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::waiting::{Bound, Waiting, columns};
+use super::super::writer::BATCH_JOBS_MAX;
 use super::super::{Insertion, Question, Row as Answer, StoreError, Value};
 use super::{fault, row};
 
 /// Changes that wait to be sent, at most.
-const CHANGES_MAX: usize = 2 * super::super::BATCH_JOBS_MAX;
+const CHANGES_MAX: usize = 2 * BATCH_JOBS_MAX;
 
 /// A connection and what was prepared on it.
 pub(super) struct Link {
