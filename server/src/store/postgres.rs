@@ -33,9 +33,13 @@ const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// The lock that everybody on the database holds together, or one alone: the letters "CME-RUNS" as a number.
 const TOGETHER: &str = "SELECT pg_try_advisory_lock_shared(4849608434705059411)";
 const ALONE: &str = "SELECT pg_try_advisory_lock(4849608434705059411)";
-/// Statements are prepared once, and PostgreSQL keeps a plan that it made while a table was empty: to read all of it.
-/// Each of them has an index that leads to what it asks for.
-const BY_INDEX: &str = "SET enable_seqscan = off";
+/// How a connection's statements are planned.
+///
+/// They are prepared once, and PostgreSQL keeps a plan that it made while a table was empty: to read all of it. Each
+/// of them has an index that leads to what it asks for. Questions of a batch are asked for each row of their
+/// parameters, whatever these are, so one plan does for all of them. And it takes what has no index for so dear that
+/// it compiled such plans to machine code, again for each batch, in half of its time (docs/benchmarks.md).
+const PLANNING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 /// Tries for the lock alone, and the pause between two: the server takes a moment to see that a session ended.
 const ALONE_TRIES: u32 = 40;
 const ALONE_PAUSE: Duration = Duration::from_millis(50);
@@ -127,7 +131,7 @@ impl PostgresEngine {
 
     fn connect(&self) -> Result<Link, StoreError> {
         let link = Link::open(&self.config, self.tls.clone())?;
-        link.run(BY_INDEX)?;
+        link.run(PLANNING)?;
         if !self.alone {
             return if link.ask(TOGETHER)? { Ok(link) } else { Err(StoreError::HeldAlone) };
         }
@@ -247,5 +251,26 @@ fn fault(error: tokio_postgres::Error) -> StoreError {
         Some(code) => StoreError::Engine(format!("SQLSTATE {}", code.code())),
         None if error.is_closed() => StoreError::Busy,
         None => StoreError::Engine("no connection to PostgreSQL, or it broke".to_owned()),
+    }
+}
+
+#[cfg(all(test, feature = "postgres-tests"))]
+mod tests {
+    use crate::store::suite::{Fixture as _, PostgresFixture};
+
+    #[tokio::test]
+    async fn statements_are_planned_once_by_index_and_never_compiled() {
+        let fixture = PostgresFixture::new();
+        let store = fixture.open();
+        for (setting, wanted) in [
+            ("SHOW enable_seqscan", "off"),
+            ("SHOW plan_cache_mode", "force_generic_plan"),
+            ("SHOW jit", "off"),
+        ] {
+            let read = store.read(move |tx| Ok(tx.rows(setting, &[])?[0].text(0)?.to_owned())).await.unwrap();
+            let write =
+                store.write(move |tx| Ok(tx.rows(setting, &[])?[0].text(0)?.to_owned())).await.unwrap();
+            assert_eq!([read.as_str(), &write], [wanted, wanted], "{setting}");
+        }
     }
 }

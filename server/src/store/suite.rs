@@ -177,14 +177,14 @@ impl Fixture for SqliteFixture {
 
 /// A database of its own on the server that `CME_TEST_POSTGRES` names.
 #[cfg(feature = "postgres-tests")]
-struct PostgresFixture {
+pub(crate) struct PostgresFixture {
     server: ::postgres::Config,
     name: String,
 }
 
 #[cfg(feature = "postgres-tests")]
 impl PostgresFixture {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let url = std::env::var("CME_TEST_POSTGRES").expect("CME_TEST_POSTGRES names a PostgreSQL server");
         let server: ::postgres::Config = url.parse().unwrap();
         let name = format!("suite_{}", u64::from_le_bytes(crate::random::Random::system().bytes()));
