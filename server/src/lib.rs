@@ -21,6 +21,7 @@ pub mod extract;
 pub mod handler;
 pub mod health;
 pub mod incarnation;
+mod issues;
 pub mod node;
 pub mod notices;
 pub mod office;

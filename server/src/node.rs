@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cme_client::{Client, Identity, IdentityError, RetryPolicy, SharedDirectory, Transport};
 use cme_matching::{Weights, WeightsError};
-use cme_spec::canonical::{DecodeError, Json, Limits};
+use cme_spec::canonical::DecodeError;
 use cme_spec::directory::{Archive, Directory, DirectoryError, KeyStanding};
 use cme_spec::envelope::Envelope;
 use cme_spec::ids::AuthorityCode;
@@ -24,11 +24,12 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HostedConfig, OpenError};
 use crate::incarnation::{self, IncarnationError};
+use crate::issues::{Held, issue_files};
 use crate::random::Random;
 use crate::register::LiveRegister;
 use crate::store::leases::Holder;
 use crate::store::ledgers::LedgerKey;
-use crate::store::{Database, Store, StoreError, directory as issues};
+use crate::store::{Database, Store, StoreError};
 
 /// Ledgers that wait to be completed at most; one more is completed when its peer asks again.
 const PULLS_WAITING_MAX: usize = 1_024;
@@ -54,6 +55,7 @@ struct Inner {
     store: Store,
     register: LiveRegister,
     directory: SharedDirectory,
+    issues: tokio::sync::Mutex<Held>,
     hosted: BTreeMap<AuthorityCode, Hosted>,
     clock: Clock,
     random: Random,
@@ -180,13 +182,13 @@ impl Node {
             None => config.open_store()?,
         };
         incarnation::begin(&store, incarnation, &incarnation_file).await?;
-        let archive = load_directory(&config, &store).await?;
+        let issues = Held::load(&config, &store).await?;
         if config.directory_root.is_none() {
             tracing::warn!(
                 "the directory's root key was not compared: set directory_root in the configuration"
             );
         }
-        let directory = SharedDirectory::new(archive);
+        let directory = SharedDirectory::new(issues.archive.clone());
         let mut hosted = BTreeMap::new();
         for record in &config.authorities {
             let mut opened = open_hosted(&config, record, &directory, incarnation, machine.clock.now())?;
@@ -202,6 +204,7 @@ impl Node {
             store,
             register,
             directory,
+            issues: tokio::sync::Mutex::new(issues),
             hosted,
             clock: machine.clock,
             random: machine.random,
@@ -339,14 +342,17 @@ impl Node {
 
     /// Looks for newer issues where the configuration says they appear. Gives the newest issue's number.
     pub async fn refresh_directory(&self) -> Result<u64, NodeError> {
-        let archive = load_directory(&self.0.config, &self.0.store).await?;
-        let newest = archive.newest().map_or(0, |issue| issue.content().issue);
-        let held = self.archive().newest().map_or(0, |issue| issue.content().issue);
-        if newest > held {
-            tracing::info!(issue = newest, "a newer directory issue is in use");
-            self.0.directory.replace(archive);
+        let number = |archive: &Archive| archive.newest().map_or(0, |issue| issue.content().issue);
+        let mut held = self.0.issues.lock().await;
+        if let Some(refreshed) = held.refreshed(&self.0.config, &self.0.store).await? {
+            let newest = number(&refreshed.archive);
+            if newest > number(&held.archive) {
+                tracing::info!(issue = newest, "a newer directory issue is in use");
+                self.0.directory.replace(refreshed.archive.clone());
+            }
+            *held = refreshed;
         }
-        Ok(newest)
+        Ok(number(&held.archive))
     }
 }
 
@@ -444,68 +450,4 @@ pub fn read_signing_key(path: &Path) -> Result<SigningKey, NodeError> {
     let wrong = |cause| NodeError::SigningKey { path: path.display().to_string(), cause };
     let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| wrong(SignatureError::PrivateKey))?;
     SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(wrong)
-}
-
-/// The issues held in the store, and what the configured place adds to them.
-async fn load_directory(config: &Config, store: &Store) -> Result<Archive, NodeError> {
-    let held = store.read(|tx| issues::issues(tx)).await?;
-    let mut archive: Option<Archive> = None;
-    let stored = |cause| NodeError::Directory { path: "in the database".to_owned(), cause };
-    for issue in &held {
-        match &mut archive {
-            None => archive = Some(Archive::start(issue, config.directory_root.as_ref()).map_err(stored)?),
-            Some(archive) => archive.add(issue).map(|_| ()).map_err(stored)?,
-        }
-    }
-    for (name, json) in read_issues(&config.resolve(&config.directory))? {
-        let refused = |cause| NodeError::Directory { path: name.clone(), cause };
-        let new = match &mut archive {
-            None => {
-                archive = Some(Archive::start(&json, config.directory_root.as_ref()).map_err(refused)?);
-                true
-            }
-            // A file that is older than what is held says nothing new.
-            Some(archive) => match archive.add(&json) {
-                Ok(added) => added,
-                Err(DirectoryError::Older { .. }) => false,
-                Err(cause) => return Err(refused(cause)),
-            },
-        };
-        let number = archive.as_ref().and_then(Archive::newest).map(|issue| issue.content().issue);
-        if let Some(number) = number.filter(|_| new) {
-            store.write(move |tx| issues::keep(tx, number, &json)).await?;
-        }
-    }
-    archive.ok_or_else(|| NodeError::Directory {
-        path: config.resolve(&config.directory).display().to_string(),
-        cause: DirectoryError::Empty,
-    })
-}
-
-/// The issues at the configured place, in the order of their numbers.
-fn read_issues(place: &Path) -> Result<Vec<(String, Json)>, NodeError> {
-    let mut issues = Vec::new();
-    for path in issue_files(place)? {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(&path).map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
-        let json = Json::decode(&bytes, &Limits::COLLECTION)
-            .map_err(|cause| NodeError::DirectoryFile { path: name.clone(), cause })?;
-        issues.push((name, json));
-    }
-    let number = |json: &Json| json.value()["directory"]["issue"].as_u64().unwrap_or(u64::MAX);
-    issues.sort_by_key(|(_, json)| number(json));
-    Ok(issues)
-}
-
-/// The file itself, or the JSON files of a folder.
-fn issue_files(path: &Path) -> Result<Vec<std::path::PathBuf>, ConfigError> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let unreadable = |cause| ConfigError::Read { path: path.to_owned(), cause };
-    let entries = std::fs::read_dir(path).map_err(unreadable)?;
-    let mut files: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    Ok(files)
 }

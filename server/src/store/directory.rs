@@ -4,9 +4,11 @@ use cme_spec::canonical::{Json, Limits};
 
 use super::{StoreError, Tx};
 
-/// Every issue held, oldest first.
-pub fn issues(tx: &mut dyn Tx) -> Result<Vec<Json>, StoreError> {
-    let rows = tx.rows("SELECT document FROM directory_issue ORDER BY issue", &[])?;
+/// The issues after that number, or all of them, oldest first.
+pub fn issues_after(tx: &mut dyn Tx, number: Option<u64>) -> Result<Vec<Json>, StoreError> {
+    const SQL: &str = "SELECT document FROM directory_issue WHERE issue > ?1 ORDER BY issue";
+    let number = number.map_or(-1, |number| i64::try_from(number).unwrap_or(i64::MAX));
+    let rows = tx.rows(SQL, &[number.into()])?;
     let read = |text: &str| {
         Json::decode(text.as_bytes(), &Limits::COLLECTION)
             .map_err(|_| StoreError::Corrupt("a directory issue"))
