@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     #[test]
     fn waits_for_as_many_as_came_before_and_no_more() {
