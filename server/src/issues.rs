@@ -12,14 +12,10 @@ use crate::config::{Config, ConfigError};
 use crate::node::NodeError;
 use crate::store::{Store, directory};
 
-/// Issues that are held, and the files that were looked at for them. A server looks every few seconds, and a
-/// directory of some years has a hundred issues: none is read and verified twice.
-#[derive(Clone)]
-pub(crate) struct Held {
-    /// The issues, each verified.
-    pub(crate) archive: Archive,
-    seen: HashMap<PathBuf, Stamp>,
-}
+/// The files that were looked at for issues. A server looks every few seconds, and a directory of some years has a
+/// hundred issues: none is read and verified twice.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(HashMap<PathBuf, Stamp>);
 
 /// A file as it was: any change shows in one of its time, its length and its number on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,30 +25,29 @@ struct Stamp {
     inode: u64,
 }
 
-impl Held {
-    /// All that the store and the configured place hold.
-    pub(crate) async fn load(config: &Config, store: &Store) -> Result<Self, NodeError> {
-        let stored = store.read(|tx| directory::issues_after(tx, None)).await?;
-        let found = changed(&config.resolve(&config.directory), &HashMap::new())?;
-        let issues = read_issues(&found)?;
-        let archive = added(None, (&stored, issues), config, store).await?;
-        Ok(Self { archive, seen: found.into_iter().collect() })
-    }
+/// The issues that the store and the configured place hold, and the files that were looked at.
+pub(crate) async fn load(config: &Config, store: &Store) -> Result<(Archive, Seen), NodeError> {
+    let stored = store.read(|tx| directory::issues_after(tx, None)).await?;
+    let found = changed(&config.resolve(&config.directory), &Seen::default())?;
+    let archive = added(None, (&stored, read_issues(&found)?), config, store).await?;
+    Ok((archive, Seen(found.into_iter().collect())))
+}
 
-    /// The same with what came since; `None` when nothing did.
-    pub(crate) async fn refreshed(&self, config: &Config, store: &Store) -> Result<Option<Self>, NodeError> {
-        let newest = self.archive.newest().map(|issue| issue.content().issue);
-        let stored = store.read(move |tx| directory::issues_after(tx, newest)).await?;
-        let found = changed(&config.resolve(&config.directory), &self.seen)?;
-        if stored.is_empty() && found.is_empty() {
-            return Ok(None);
-        }
-        let issues = read_issues(&found)?;
-        let archive = added(Some(self.archive.clone()), (&stored, issues), config, store).await?;
-        let mut seen = self.seen.clone();
-        seen.extend(found);
-        Ok(Some(Self { archive, seen }))
+/// The archive with what came since; `None` when nothing did.
+pub(crate) async fn refreshed(
+    archive: &Archive,
+    seen: &mut Seen,
+    (config, store): (&Config, &Store),
+) -> Result<Option<Archive>, NodeError> {
+    let newest = archive.newest().map(|issue| issue.content().issue);
+    let stored = store.read(move |tx| directory::issues_after(tx, newest)).await?;
+    let found = changed(&config.resolve(&config.directory), seen)?;
+    if stored.is_empty() && found.is_empty() {
+        return Ok(None);
     }
+    let archive = added(Some(archive.clone()), (&stored, read_issues(&found)?), config, store).await?;
+    seen.0.extend(found);
+    Ok(Some(archive))
 }
 
 /// The archive with more issues; those that files brought are kept in the store.
@@ -95,7 +90,7 @@ async fn added(
 }
 
 /// The files at the configured place that are not as they were seen, each as it is now.
-fn changed(place: &Path, seen: &HashMap<PathBuf, Stamp>) -> Result<Vec<(PathBuf, Stamp)>, ConfigError> {
+fn changed(place: &Path, seen: &Seen) -> Result<Vec<(PathBuf, Stamp)>, ConfigError> {
     let stamped = |path: PathBuf| {
         let unreadable = |cause| ConfigError::Read { path: path.clone(), cause };
         let file = std::fs::metadata(&path).map_err(unreadable)?;
@@ -104,7 +99,7 @@ fn changed(place: &Path, seen: &HashMap<PathBuf, Stamp>) -> Result<Vec<(PathBuf,
         Ok((path, stamp))
     };
     let mut files = issue_files(place)?.into_iter().map(stamped).collect::<Result<Vec<_>, _>>()?;
-    files.retain(|(path, stamp)| seen.get(path) != Some(stamp));
+    files.retain(|(path, stamp)| seen.0.get(path) != Some(stamp));
     Ok(files)
 }
 
@@ -151,9 +146,9 @@ mod tests {
         write("1.json", "{}");
         write("2.json", "{}");
         write("notes.txt", "");
-        let found = changed(folder.path(), &HashMap::new()).unwrap();
+        let found = changed(folder.path(), &Seen::default()).unwrap();
         assert_eq!(names(&found), ["1.json", "2.json"]);
-        let seen: HashMap<PathBuf, Stamp> = found.into_iter().collect();
+        let seen = Seen(found.into_iter().collect());
         assert!(changed(folder.path(), &seen).unwrap().is_empty());
         write("2.json", "{ }");
         write("3.json", "{}");
@@ -162,7 +157,7 @@ mod tests {
         write("new", "{}");
         std::fs::rename(folder.path().join("new"), folder.path().join("1.json")).unwrap();
         let file = std::fs::File::options().append(true).open(folder.path().join("1.json")).unwrap();
-        file.set_modified(seen[&folder.path().join("1.json")].modified).unwrap();
+        file.set_modified(seen.0[&folder.path().join("1.json")].modified).unwrap();
         assert_eq!(names(&changed(folder.path(), &seen).unwrap()), ["1.json", "2.json", "3.json"]);
     }
 
@@ -170,7 +165,7 @@ mod tests {
     fn a_place_without_a_file_is_a_typed_error() {
         let missing = Path::new("/nowhere/directory.json");
         assert!(
-            matches!(changed(missing, &HashMap::new()), Err(ConfigError::Read { path, .. }) if path == missing)
+            matches!(changed(missing, &Seen::default()), Err(ConfigError::Read { path, .. }) if path == missing)
         );
     }
 }

@@ -24,7 +24,7 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HostedConfig, OpenError};
 use crate::incarnation::{self, IncarnationError};
-use crate::issues::{Held, issue_files};
+use crate::issues::{self, Seen, issue_files};
 use crate::random::Random;
 use crate::register::LiveRegister;
 use crate::store::leases::Holder;
@@ -55,7 +55,7 @@ struct Inner {
     store: Store,
     register: LiveRegister,
     directory: SharedDirectory,
-    issues: tokio::sync::Mutex<Held>,
+    issues_seen: tokio::sync::Mutex<Seen>,
     hosted: BTreeMap<AuthorityCode, Hosted>,
     clock: Clock,
     random: Random,
@@ -182,13 +182,13 @@ impl Node {
             None => config.open_store()?,
         };
         incarnation::begin(&store, incarnation, &incarnation_file).await?;
-        let issues = Held::load(&config, &store).await?;
+        let (archive, seen) = issues::load(&config, &store).await?;
         if config.directory_root.is_none() {
             tracing::warn!(
                 "the directory's root key was not compared: set directory_root in the configuration"
             );
         }
-        let directory = SharedDirectory::new(issues.archive.clone());
+        let directory = SharedDirectory::new(archive);
         let mut hosted = BTreeMap::new();
         for record in &config.authorities {
             let mut opened = open_hosted(&config, record, &directory, incarnation, machine.clock.now())?;
@@ -204,7 +204,7 @@ impl Node {
             store,
             register,
             directory,
-            issues: tokio::sync::Mutex::new(issues),
+            issues_seen: tokio::sync::Mutex::new(seen),
             hosted,
             clock: machine.clock,
             random: machine.random,
@@ -343,16 +343,15 @@ impl Node {
     /// Looks for newer issues where the configuration says they appear. Gives the newest issue's number.
     pub async fn refresh_directory(&self) -> Result<u64, NodeError> {
         let number = |archive: &Archive| archive.newest().map_or(0, |issue| issue.content().issue);
-        let mut held = self.0.issues.lock().await;
-        if let Some(refreshed) = held.refreshed(&self.0.config, &self.0.store).await? {
-            let newest = number(&refreshed.archive);
-            if newest > number(&held.archive) {
-                tracing::info!(issue = newest, "a newer directory issue is in use");
-                self.0.directory.replace(refreshed.archive.clone());
-            }
-            *held = refreshed;
+        let mut seen = self.0.issues_seen.lock().await;
+        let held = self.archive();
+        let refreshed = issues::refreshed(&held, &mut seen, (&self.0.config, &self.0.store)).await?;
+        let newest = refreshed.as_ref().map_or(number(&held), number);
+        if let Some(archive) = refreshed.filter(|_| newest > number(&held)) {
+            tracing::info!(issue = newest, "a newer directory issue is in use");
+            self.0.directory.replace(archive);
         }
-        Ok(number(&held.archive))
+        Ok(newest)
     }
 }
 
