@@ -29,46 +29,67 @@ struct Stamp {
 pub(crate) async fn load(config: &Config, store: &Store) -> Result<(Archive, Seen), NodeError> {
     let stored = store.read(|tx| directory::issues_after(tx, None)).await?;
     let found = changed(&config.resolve(&config.directory), &Seen::default())?;
-    let archive = added(None, (&stored, read_issues(&found)?), config, store).await?;
+    let mut archive = None;
+    add(&mut archive, (&stored, read_issues(&found)?), config, store).await?;
+    let archive = archive.ok_or_else(|| NodeError::Directory {
+        path: config.resolve(&config.directory).display().to_string(),
+        cause: DirectoryError::Empty,
+    })?;
     Ok((archive, Seen(found.into_iter().collect())))
 }
 
-/// The archive with what came since; `None` when nothing did.
+/// The archive with what came since, as far as it can be taken, and why the rest can't; no archive when nothing came.
 pub(crate) async fn refreshed(
     archive: &Archive,
     seen: &mut Seen,
     (config, store): (&Config, &Store),
-) -> Result<Option<Archive>, NodeError> {
+) -> (Option<Archive>, Result<(), NodeError>) {
+    let mut more = None;
+    let taken = refresh(archive, &mut more, seen, (config, store)).await;
+    // What the store could not keep is not taken: it comes again at the next look.
+    if matches!(taken, Err(NodeError::Store(_))) {
+        more = None;
+    }
+    (more, taken)
+}
+
+async fn refresh(
+    archive: &Archive,
+    more: &mut Option<Archive>,
+    seen: &mut Seen,
+    (config, store): (&Config, &Store),
+) -> Result<(), NodeError> {
     let newest = archive.newest().map(|issue| issue.content().issue);
     let stored = store.read(move |tx| directory::issues_after(tx, newest)).await?;
     let found = changed(&config.resolve(&config.directory), seen)?;
     if stored.is_empty() && found.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
-    let archive = added(Some(archive.clone()), (&stored, read_issues(&found)?), config, store).await?;
+    *more = Some(archive.clone());
+    add(more, (&stored, read_issues(&found)?), config, store).await?;
     seen.0.extend(found);
-    Ok(Some(archive))
+    Ok(())
 }
 
-/// The archive with more issues; those that files brought are kept in the store.
-async fn added(
-    mut archive: Option<Archive>,
+/// Adds issues one by one, up to the first that is refused; those that files brought are kept in the store.
+async fn add(
+    archive: &mut Option<Archive>,
     (stored, placed): (&[Json], Vec<(String, Json)>),
     config: &Config,
     store: &Store,
-) -> Result<Archive, NodeError> {
+) -> Result<(), NodeError> {
     let broken = |cause| NodeError::Directory { path: "in the database".to_owned(), cause };
     for issue in stored {
-        match &mut archive {
-            None => archive = Some(Archive::start(issue, config.directory_root.as_ref()).map_err(broken)?),
+        match archive {
+            None => *archive = Some(Archive::start(issue, config.directory_root.as_ref()).map_err(broken)?),
             Some(archive) => archive.add(issue).map(|_| ()).map_err(broken)?,
         }
     }
     for (name, json) in placed {
         let refused = |cause| NodeError::Directory { path: name.clone(), cause };
-        let new = match &mut archive {
+        let new = match archive {
             None => {
-                archive = Some(Archive::start(&json, config.directory_root.as_ref()).map_err(refused)?);
+                *archive = Some(Archive::start(&json, config.directory_root.as_ref()).map_err(refused)?);
                 true
             }
             // A file that is older than what is held says nothing new.
@@ -83,10 +104,7 @@ async fn added(
             store.write(move |tx| directory::keep(tx, number, &json)).await?;
         }
     }
-    archive.ok_or_else(|| NodeError::Directory {
-        path: config.resolve(&config.directory).display().to_string(),
-        cause: DirectoryError::Empty,
-    })
+    Ok(())
 }
 
 /// The files at the configured place that are not as they were seen, each as it is now.
@@ -133,7 +151,92 @@ pub(crate) fn issue_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use cme_spec::envelope::Envelope;
+    use cme_spec::example;
+    use cme_spec::signature::SigningKey;
+
     use super::*;
+    use crate::config::{Delivery, Limits as Bounds, Tls};
+
+    /// The example's issues, each after the one before.
+    fn issues(count: u64, key: &SigningKey) -> Vec<Json> {
+        let mut issues: Vec<Envelope<cme_spec::directory::Directory>> = vec![example::signed_directory()];
+        for issue in 2..=count {
+            let previous = issues.last().map(Envelope::digest);
+            let next = cme_spec::directory::Directory { issue, previous, ..example::directory() };
+            issues.push(Envelope::sign(next, key));
+        }
+        issues.iter().map(Envelope::to_json).collect()
+    }
+
+    /// A deployment with a folder for issues, of which the first is there.
+    struct Deployment {
+        folder: tempfile::TempDir,
+        config: Config,
+        store: Store,
+        seen: Seen,
+        archive: Archive,
+    }
+
+    impl Deployment {
+        async fn begun() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let addresses = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
+            let tls = Tls { certificate: PathBuf::new(), key: PathBuf::new(), tls12: false };
+            let mut config =
+                Config::new(addresses, tls, Vec::new(), (Bounds::default(), Delivery::default()));
+            config.directory = folder.path().join("issues");
+            std::fs::create_dir(&config.directory).unwrap();
+            std::fs::write(
+                config.directory.join("1.json"),
+                issues(1, &example::root_key())[0].canonical_text(),
+            )
+            .unwrap();
+            let database = crate::store::sqlite::Sqlite::at(&folder.path().join("cme.sqlite")).unwrap();
+            let store = Store::open(std::sync::Arc::new(database)).unwrap();
+            let (archive, seen) = load(&config, &store).await.unwrap();
+            Self { folder, config, store, seen, archive }
+        }
+
+        fn place(&self, number: u64, issue: &Json) {
+            let path = self.folder.path().join(format!("issues/{number}.json"));
+            std::fs::write(path, issue.canonical_text()).unwrap();
+        }
+
+        /// The newest issue after a look that gave something, and whether all could be taken.
+        async fn look(&mut self) -> (Option<u64>, bool) {
+            let (more, taken) = refreshed(&self.archive, &mut self.seen, (&self.config, &self.store)).await;
+            let newest = more.as_ref().and_then(Archive::newest).map(|issue| issue.content().issue);
+            self.archive = more.unwrap_or_else(|| self.archive.clone());
+            (newest, taken.is_ok())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issue_of_a_file_or_of_another_process_is_taken_and_kept() {
+        let (mut deployment, issues) = (Deployment::begun().await, issues(3, &example::root_key()));
+        assert_eq!(deployment.look().await, (None, true));
+        deployment.place(2, &issues[1]);
+        assert_eq!(deployment.look().await, (Some(2), true));
+        let kept = deployment.store.read(|tx| directory::issues_after(tx, Some(1))).await.unwrap();
+        assert_eq!(kept, [issues[1].clone()]);
+        let third = issues[2].clone();
+        deployment.store.write(move |tx| directory::keep(tx, 3, &third)).await.unwrap();
+        assert_eq!(deployment.look().await, (Some(3), true));
+        assert_eq!(deployment.look().await, (None, true));
+    }
+
+    #[tokio::test]
+    async fn what_stands_before_a_refused_issue_is_taken_and_the_refused_one_looked_at_again() {
+        let (mut deployment, right) = (Deployment::begun().await, issues(3, &example::root_key()));
+        let forged = issues(3, &example::signing_key("373"));
+        deployment.place(2, &right[1]);
+        deployment.place(3, &forged[2]);
+        assert_eq!(deployment.look().await, (Some(2), false));
+        assert_eq!(deployment.look().await, (Some(2), false));
+        deployment.place(3, &right[2]);
+        assert_eq!(deployment.look().await, (Some(3), true));
+    }
 
     fn names(found: &[(PathBuf, Stamp)]) -> Vec<&str> {
         found.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap()).collect()

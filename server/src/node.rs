@@ -345,13 +345,13 @@ impl Node {
         let number = |archive: &Archive| archive.newest().map_or(0, |issue| issue.content().issue);
         let mut seen = self.0.issues_seen.lock().await;
         let held = self.archive();
-        let refreshed = issues::refreshed(&held, &mut seen, (&self.0.config, &self.0.store)).await?;
+        let (refreshed, taken) = issues::refreshed(&held, &mut seen, (&self.0.config, &self.0.store)).await;
         let newest = refreshed.as_ref().map_or(number(&held), number);
         if let Some(archive) = refreshed.filter(|_| newest > number(&held)) {
             tracing::info!(issue = newest, "a newer directory issue is in use");
             self.0.directory.replace(archive);
         }
-        Ok(newest)
+        taken.map(|()| newest)
     }
 }
 

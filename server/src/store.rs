@@ -180,10 +180,6 @@ pub trait Tx {
     fn begun(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
-    /// Whether each call is a way to a server and back, so that many questions are better asked at once.
-    fn is_far(&self) -> bool {
-        false
-    }
 }
 
 /// How a row of a table comes there, whether it is new or takes the place of one with the same key. It bears on no
@@ -207,8 +203,9 @@ pub trait Engine: Send {
     fn write(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
     /// Runs the job on one snapshot.
     fn read(&mut self, job: JobFn<'_>) -> Result<(), StoreError>;
-    /// Whether a transaction takes a while to begin, in which more jobs come by themselves.
-    fn waits_its_turn(&self) -> bool {
+    /// Whether each call is a way to a server and back: many questions are better asked at once, and a transaction
+    /// takes a while to begin, in which more jobs come by themselves.
+    fn is_far(&self) -> bool {
         false
     }
 }

@@ -119,15 +119,24 @@ fn unchanged(court: &mut Court<'_>) -> Found<()> {
                 ensure(given == sent, "LED-004", &expected, given.unwrap_or_default())?;
             }
             let receipts = page.at(&format!("/entries/{index}/receipts")).cloned().unwrap_or(Json::Null);
-            // The other party's may stand beside it, when the subject has reconciled meanwhile.
-            let kept = entry
-                .at("/receipts/0")
-                .is_some_and(|given| receipts.items().iter().any(|held| same_receipt(given, held)));
+            let given = entry.at("/receipts/0");
             let expected = format!("the receipt of entry {index} as it was");
+            let kept = given.is_some_and(|given| is_kept(given, receipts.items(), &peer.code));
             ensure(kept, "LED-004", &expected, receipts.plain())?;
         }
     }
     Ok(())
+}
+
+/// Whether the subject's only receipt is the one that it gave. The other party's for the same header may stand beside
+/// it, once the subject has reconciled.
+fn is_kept(given: &Json, held: &[Json], other: &str) -> bool {
+    let (theirs, own): (Vec<&Json>, Vec<&Json>) =
+        held.iter().partition(|receipt| receipt.text_at("/receipt/by") == Some(other));
+    let header = |receipt: &Json| receipt.text_at("/receipt/headerDigest").map(str::to_owned);
+    matches!(own[..], [own] if same_receipt(given, own))
+        && theirs.len() <= 1
+        && theirs.iter().all(|receipt| header(receipt) == header(given))
 }
 
 fn wrong_author(court: &mut Court<'_>) -> Found<()> {

@@ -86,6 +86,7 @@ faults! {
     IgnoresPrevious "ignores-previous" "LED-002",
     OverwritesHeads "overwrites-an-entry-at-its-place" "LED-002",
     RewritesHeaders "writes-headers-anew" "LED-004",
+    AddsReceiptsInReads "shows-a-second-receipt-of-its-own" "LED-004",
     LetsAnybodyWrite "lets-either-party-write-anything" "LED-005",
     AllowsAnyStage "allows-everything-in-every-stage" "LED-006",
     HidesTheStage "hides-the-stage" "LED-006",

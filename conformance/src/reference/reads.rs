@@ -120,6 +120,14 @@ impl Peer {
             let at = entry.text_at("/header/createdAt").unwrap_or_default().replace('Z', "000Z");
             entry.set("/header/createdAt", at);
         }
+        if self.is(Fault::AddsReceiptsInReads) {
+            let mut receipts = entry.member("receipts").map(Json::items).unwrap_or_default().to_vec();
+            receipts.extend(receipts.first().cloned().map(|mut second| {
+                second.set("/receipt/directoryIssue", 2);
+                second
+            }));
+            entry.set("/receipts", Json::Array(receipts));
+        }
         if self.is(Fault::ForgetsReceiptsInReads) {
             entry.set("/receipts", Json::Array(Vec::new()));
         }

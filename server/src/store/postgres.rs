@@ -165,7 +165,7 @@ impl Engine for PostgresEngine {
         self.within(READ, job)
     }
 
-    fn waits_its_turn(&self) -> bool {
+    fn is_far(&self) -> bool {
         true
     }
 }
@@ -193,10 +193,6 @@ impl Tx for Link {
 
     fn begun(&mut self) -> Result<(), StoreError> {
         self.begun()
-    }
-
-    fn is_far(&self) -> bool {
-        true
     }
 }
 

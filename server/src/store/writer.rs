@@ -19,7 +19,7 @@ pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &
     let mut under_way = 0;
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
-        if under_way >= THRONG_JOBS_MIN && !engine.waits_its_turn() {
+        if under_way >= THRONG_JOBS_MIN && !engine.is_far() {
             // The other half is made ready, by the callers' threads, while this one is committed.
             wait_for_others(&mut batch, jobs, under_way.div_ceil(2), OTHERS_PATIENCE);
         }
@@ -58,11 +58,12 @@ fn commit(
     waiting: impl Iterator<Item = Job>,
     tally: &Tally,
 ) -> Result<(), StoreError> {
-    let mut waiting = waiting.take(BATCH_JOBS_MAX - batch.len());
+    let (far, mut waiting) = (engine.is_far(), waiting.take(BATCH_JOBS_MAX - batch.len()));
     engine.write(&mut |tx| {
         tx.begun()?;
         batch.extend(&mut waiting);
-        let mut tx = Ahead::ask(tx, batch.iter().flat_map(|job| &job.asks))?;
+        let asks = batch.iter().filter(|_| far).flat_map(|job| &job.asks);
+        let mut tx = Ahead::ask(tx, asks)?;
         batch.iter_mut().try_for_each(|job| run(job, &mut tx))
     })?;
     tally.commits.fetch_add(1, Ordering::Relaxed);
