@@ -16,9 +16,9 @@ struct Patch {
 
 /// A server tells its callers what their jobs would give, and commits a little later.
 const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
-    file: "server/src/store.rs",
-    from: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
-    to: "fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n    \
+    file: "server/src/store/writer.rs",
+    from: "pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
+    to: "pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n    \
          if !std::env::args().any(|argument| argument == \"serve\") {\n        \
          return sound_write_loop(engine, jobs, tally);\n    }\n    \
          while let Ok(first) = jobs.recv() {\n        \
@@ -100,6 +100,8 @@ mod tests {
         let patch = ACKNOWLEDGE_BEFORE_COMMIT;
         let text = std::fs::read_to_string(tree.root().join(patch.file)).unwrap();
         assert_eq!(text.matches(patch.from).count(), 1);
-        assert!(text.contains("fn run(job: &mut Job, tx: &mut dyn Tx)"));
+        assert!(text.contains("use super::{Engine, Job, StoreError, Tally, run};"));
+        let store = std::fs::read_to_string(tree.root().join("server/src/store.rs")).unwrap();
+        assert!(store.contains("fn run(job: &mut Job, tx: &mut dyn Tx)"));
     }
 }
