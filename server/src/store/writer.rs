@@ -12,8 +12,9 @@ use super::{Engine, Job, StoreError, Tally, run};
 pub(super) const BATCH_JOBS_MAX: usize = 256;
 /// Fewer jobs than these are no throng: they may have met by chance.
 const THRONG_JOBS_MIN: usize = 3;
-/// Longest time that a job waits for others to share its commit, in a throng. A commit with its sync takes longer.
-const OTHERS_PATIENCE: Duration = Duration::from_micros(300);
+/// Longest time that a job waits for others to share its commit, in a throng: about what a commit takes with its
+/// sync. Where no others come, the batch is no throng, and the next one waits for nobody.
+const OTHERS_PATIENCE: Duration = Duration::from_millis(1);
 
 pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {
     let mut under_way = 0;
