@@ -13,7 +13,7 @@ mod send;
 
 use std::time::Duration;
 
-use cme_client::RetryPolicy;
+use cme_client::{ClientError, RetryPolicy};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::Instant;
 use tokio::sync::watch;
@@ -144,8 +144,15 @@ impl Worker {
     }
 }
 
+/// A connection that breaks off is tried once more: the peer may have closed it while it was not in use. What else
+/// goes wrong comes again with the peer's next delivery, or is found when the two reconcile.
 async fn pull_and_wake(node: Node, key: LedgerKey) {
-    match pull(&node, &key).await {
+    let mut pulled = pull(&node, &key).await;
+    if matches!(pulled, Err(ClientError::Unreachable { .. })) {
+        node.wait(policy(&node).pause(1, node.random().spread())).await;
+        pulled = pull(&node, &key).await;
+    }
+    match pulled {
         Ok(0) => {}
         Ok(entries) => tracing::info!(transfer = %key.transfer, entries, "fetched what was missing"),
         Err(error) => {

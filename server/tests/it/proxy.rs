@@ -204,6 +204,33 @@ fn what_is_refused_as_a_delivery_does_not_come_in_by_being_read() {
 }
 
 #[test]
+fn a_read_that_breaks_off_is_made_again() {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    world.party_mut("330").kill();
+    let ledger = ledger_of(&world.party("373").export(&transfer));
+    let key = world.party("330").signing_key();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reads);
+    // The connection ends without an answer.
+    let _proxy = Proxy::answering(world.party("330"), move |request| {
+        let line = request.lines().next().unwrap_or_default();
+        counted.fetch_add(usize::from(line.contains("/entries?")), Ordering::Relaxed);
+        String::new()
+    });
+    let ahead = next(&ledger, E::Decline, "330", &key, |header| header.sequence = 7);
+    let ahead = ahead.clone().with_receipt(receipt(&ahead, "330", &key));
+    assert_eq!(world.wire("330", "373").put(&ahead).problem(), "sequence-gap");
+    let begun = Instant::now();
+    while reads.load(Ordering::Relaxed) < 2 {
+        assert!(begun.elapsed() < PATIENCE, "{}", world.party("373").log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn a_registered_final_problem_is_a_refusal_and_an_officer_sends_it_again() {
     let mut world = World::new(&["373", "330"]);
     world.party_mut("373").start();
