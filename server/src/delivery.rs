@@ -144,15 +144,8 @@ impl Worker {
     }
 }
 
-/// A connection that breaks off is tried once more: the peer may have closed it while it was not in use. What else
-/// goes wrong comes again with the peer's next delivery, or is found when the two reconcile.
 async fn pull_and_wake(node: Node, key: LedgerKey) {
-    let mut pulled = pull(&node, &key).await;
-    if matches!(pulled, Err(ClientError::Unreachable { .. })) {
-        node.wait(policy(&node).pause(1, node.random().spread())).await;
-        pulled = pull(&node, &key).await;
-    }
-    match pulled {
+    match pull_twice_at_most(&node, &key).await {
         Ok(0) => {}
         Ok(entries) => tracing::info!(transfer = %key.transfer, entries, "fetched what was missing"),
         Err(error) => {
@@ -160,6 +153,17 @@ async fn pull_and_wake(node: Node, key: LedgerKey) {
         }
     }
     node.wake_outbox();
+}
+
+/// A connection that breaks off is tried once more: the peer may have closed it while it was not in use. What else
+/// goes wrong comes again with the peer's next delivery, or is found when the two reconcile.
+async fn pull_twice_at_most(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
+    let pulled = pull(node, key).await;
+    if !matches!(pulled, Err(ClientError::Unreachable { .. })) {
+        return pulled;
+    }
+    node.wait(policy(node).pause(1, node.random().spread())).await;
+    pull(node, key).await
 }
 
 /// One try, for as long as the letter is this process's, and what it means for the row.
