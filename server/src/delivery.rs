@@ -155,15 +155,13 @@ async fn pull_and_wake(node: Node, key: LedgerKey) {
     node.wake_outbox();
 }
 
-/// A connection that breaks off is tried once more: the peer may have closed it while it was not in use. What else
-/// goes wrong comes again with the peer's next delivery, or is found when the two reconcile.
+/// Where the connection broke off, a new one is tried at once: the peer may have closed it while it was not in use.
+/// What else goes wrong comes again with the peer's next delivery, or is found when the two reconcile.
 async fn pull_twice_at_most(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
-    let pulled = pull(node, key).await;
-    if !matches!(pulled, Err(ClientError::Unreachable { .. })) {
-        return pulled;
+    match pull(node, key).await {
+        Err(ClientError::Unreachable { .. }) => pull(node, key).await,
+        pulled => pulled,
     }
-    node.wait(policy(node).pause(1, node.random().spread())).await;
-    pull(node, key).await
 }
 
 /// One try, for as long as the letter is this process's, and what it means for the row.

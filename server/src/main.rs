@@ -6,10 +6,6 @@ use clap::Parser as _;
 use cme_server::command::{Cli, run};
 use tracing_subscriber::EnvFilter;
 
-/// What a request takes, another thread gives back: the system's allocator costs more at that (docs/benchmarks.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
