@@ -38,8 +38,8 @@ pub enum ClientError {
     Unreachable {
         /// Whose address it was.
         peer: AuthorityCode,
-        /// What failed, without addresses.
-        what: &'static str,
+        /// What failed.
+        what: Unreached,
     },
     /// The answer does not prove what it says.
     #[error("authority {peer} gave an answer that does not hold: {what}")]
@@ -58,6 +58,23 @@ pub enum ClientError {
     /// The TLS configuration could not be made: a misconfigured identity.
     #[error("no TLS connection can be made with this identity")]
     Tls,
+}
+
+/// Why there is no whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// Nobody with a pinned key answers at the address.
+    #[error("no connection")]
+    NoConnection,
+    /// The connection ended before the answer did.
+    #[error("the connection broke")]
+    Broken,
+    /// It took too long.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The answer was not read to its end.
+    #[error("the answer is larger than the limit")]
+    TooLarge,
 }
 
 /// What an answer failed to prove.

@@ -31,7 +31,7 @@ pub mod transport;
 
 pub use self::broadcast::broadcast;
 pub use self::directory::SharedDirectory;
-pub use self::error::{ClientError, Unproven};
+pub use self::error::{ClientError, Unproven, Unreached};
 pub use self::peer::{
     Answers, Client, Delivered, Entries, FetchedLedger, Heads, PeerClient, ReceiptStatus, proven_answer,
 };

@@ -28,7 +28,7 @@ use ring::rand::SecureRandom as _;
 
 pub use self::ask::{Answers, proven_answer};
 use crate::directory::SharedDirectory;
-use crate::error::{ClientError, Unproven};
+use crate::error::{ClientError, Unproven, Unreached};
 use crate::retry::RetryPolicy;
 use crate::tls::Identity;
 use crate::transport::{PinnedHttps, Request, Transport, TransportError};
@@ -340,7 +340,7 @@ impl PeerClient {
         body: Option<Vec<u8>>,
     ) -> Result<Answer, ClientError> {
         let exchange = tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(operation, url, body));
-        let raw = exchange.await.unwrap_or(Err(self.unreachable("no answer in time")))?;
+        let raw = exchange.await.unwrap_or(Err(self.unreachable(Unreached::TimedOut)))?;
         let Raw { status, media_type, retry_after, bytes } = raw;
         let json = Json::decode(&bytes, &Limits::COLLECTION);
         if status == 200 || status == 201 {
@@ -375,16 +375,16 @@ impl PeerClient {
             body,
         };
         let failed = |error| match error {
-            TransportError::NoConnection => self.unreachable("no connection"),
-            TransportError::Broken => self.unreachable("the connection broke"),
-            TransportError::TimedOut => self.unreachable("no answer in time"),
+            TransportError::NoConnection => self.unreachable(Unreached::NoConnection),
+            TransportError::Broken => self.unreachable(Unreached::Broken),
+            TransportError::TimedOut => self.unreachable(Unreached::TimedOut),
             TransportError::Identity => ClientError::Tls,
         };
         let mut response = self.client.transport.send(request).await.map_err(failed)?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.body.next().await.map_err(failed)? {
             if bytes.len() + chunk.len() > Limits::COLLECTION.bytes_max {
-                return Err(self.unreachable("the answer is larger than the limit"));
+                return Err(self.unreachable(Unreached::TooLarge));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -392,7 +392,7 @@ impl PeerClient {
         Ok(Raw { status: response.status, media_type: response.content_type, retry_after, bytes })
     }
 
-    fn unreachable(&self, what: &'static str) -> ClientError {
+    fn unreachable(&self, what: Unreached) -> ClientError {
         ClientError::Unreachable { peer: self.code, what }
     }
 }
@@ -516,7 +516,7 @@ mod tests {
         let client = Client::over(transport, example::code("373"), SharedDirectory::new(directory))
             .with_retry(RetryPolicy::once());
         let told = client.peer(example::code("330")).unwrap().capabilities().await;
-        assert!(matches!(told, Err(ClientError::Unreachable { what, .. }) if what.contains("limit")));
+        assert!(matches!(told, Err(ClientError::Unreachable { what: Unreached::TooLarge, .. })));
         assert!(read.load(Ordering::Relaxed) <= Limits::COLLECTION.bytes_max + PART_BYTES);
     }
 

@@ -13,7 +13,7 @@ mod send;
 
 use std::time::Duration;
 
-use cme_client::{ClientError, RetryPolicy};
+use cme_client::{ClientError, RetryPolicy, Unreached};
 use cme_spec::ids::AuthorityCode;
 use cme_spec::instant::Instant;
 use tokio::sync::watch;
@@ -159,7 +159,7 @@ async fn pull_and_wake(node: Node, key: LedgerKey) {
 /// What else goes wrong comes again with the peer's next delivery, or is found when the two reconcile.
 async fn pull_twice_at_most(node: &Node, key: &LedgerKey) -> Result<u64, ClientError> {
     match pull(node, key).await {
-        Err(ClientError::Unreachable { .. }) => pull(node, key).await,
+        Err(ClientError::Unreachable { what: Unreached::Broken, .. }) => pull(node, key).await,
         pulled => pulled,
     }
 }

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 
 use cme_client::Identity;
 use cme_server::tls::server_config;
-use cme_spec::canonical::Json;
+use cme_spec::canonical::{Json, Limits};
 use cme_spec::entry::{Entry, EntryType as E};
 use cme_spec::envelope::Envelope;
 use cme_spec::example::code;
-use cme_spec::ledger::Stage;
+use cme_spec::ledger::{Ledger, Stage};
 use cme_spec::operation::list_entries::EntryPage;
 use cme_spec::receipt::Head;
+use cme_spec::signature::SigningKey;
 use serde_json::Value;
 
 use crate::support::{PATIENCE, Party, World};
-use crate::wire::{ledger_of, next, now, receipt};
+use crate::wire::{next, now, offered_then_alone, receipt};
 
 /// Answers every request at a party's address, under its certificate.
 pub(crate) struct Proxy {
@@ -153,16 +154,17 @@ fn refusal(status: &str, name: &str) -> String {
     page(status, "application/problem+json", &body)
 }
 
+/// An entry far ahead makes Sheffield read Birmingham's ledger.
+fn put_far_ahead(world: &World, ledger: &Ledger, key: &SigningKey) {
+    let ahead = next(ledger, E::Decline, "330", key, |header| header.sequence = 7);
+    let ahead = ahead.clone().with_receipt(receipt(&ahead, "330", key));
+    assert_eq!(world.wire("330", "373").put(&ahead).problem(), "sequence-gap");
+}
+
 #[test]
 fn what_is_refused_as_a_delivery_does_not_come_in_by_being_read() {
-    let mut world = World::new(&["373", "330"]);
-    world.start_all();
-    let transfer = world.party("373").offer("330");
-    world.party("373").wait_for(&transfer, "offered");
-    world.party_mut("330").kill();
-    // From here the test is Birmingham: it has a decline with a reason that is in no list.
-    let ledger = ledger_of(&world.party("373").export(&transfer));
-    let key = world.party("330").signing_key();
+    // The test is Birmingham: it has a decline with a reason that is in no list.
+    let (world, transfer, ledger, key) = offered_then_alone();
     let header = next(&ledger, E::Decline, "330", &key, |_| {}).header().clone();
     let body = Json::object([("reason", Json::text("none of the list"))]);
     let spoilt = Entry::sign(header, body, &key);
@@ -183,10 +185,7 @@ fn what_is_refused_as_a_delivery_does_not_come_in_by_being_read() {
     let read = EntryPage { entries: vec![spoilt.to_json()], more: false, head, forks: Vec::new() };
     let read = serde_json::to_string(&read).unwrap();
     let proxy = Proxy::start(world.party("330"), &page("200 OK", "application/json", &read));
-    // An entry far ahead makes Sheffield read.
-    let ahead = next(&ledger, E::Decline, "330", &key, |header| header.sequence = 7);
-    let ahead = ahead.clone().with_receipt(receipt(&ahead, "330", &key));
-    assert_eq!(world.wire("330", "373").put(&ahead).problem(), "sequence-gap");
+    put_far_ahead(&world, &ledger, &key);
     proxy.wait_until_asked(1);
     let begun = Instant::now();
     let list = loop {
@@ -203,31 +202,46 @@ fn what_is_refused_as_a_delivery_does_not_come_in_by_being_read() {
     assert!(heads.contains(&spoilt.header_digest().to_string()), "the head that says otherwise is kept");
 }
 
-#[test]
-fn a_read_that_breaks_off_is_made_again() {
-    let mut world = World::new(&["373", "330"]);
-    world.start_all();
-    let transfer = world.party("373").offer("330");
-    world.party("373").wait_for(&transfer, "offered");
-    world.party_mut("330").kill();
-    let ledger = ledger_of(&world.party("373").export(&transfer));
-    let key = world.party("330").signing_key();
+/// Sheffield is told of a gap by a Birmingham that gives this answer to whoever reads its ledger; gives the number of
+/// reads so far.
+fn read_after_a_gap(answer: String) -> (World, Proxy, Arc<AtomicUsize>) {
+    let (world, _, ledger, key) = offered_then_alone();
     let reads = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&reads);
-    // The connection ends without an answer.
-    let _proxy = Proxy::answering(world.party("330"), move |request| {
+    let proxy = Proxy::answering(world.party("330"), move |request| {
         let line = request.lines().next().unwrap_or_default();
         counted.fetch_add(usize::from(line.contains("/entries?")), Ordering::Relaxed);
-        String::new()
+        answer.clone()
     });
-    let ahead = next(&ledger, E::Decline, "330", &key, |header| header.sequence = 7);
-    let ahead = ahead.clone().with_receipt(receipt(&ahead, "330", &key));
-    assert_eq!(world.wire("330", "373").put(&ahead).problem(), "sequence-gap");
+    put_far_ahead(&world, &ledger, &key);
+    (world, proxy, reads)
+}
+
+fn wait_until_read(world: &World, reads: &AtomicUsize, times: usize) {
     let begun = Instant::now();
-    while reads.load(Ordering::Relaxed) < 2 {
+    while reads.load(Ordering::Relaxed) < times {
         assert!(begun.elapsed() < PATIENCE, "{}", world.party("373").log());
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn a_read_that_breaks_off_is_made_again() {
+    let (world, _proxy, reads) = read_after_a_gap(String::new());
+    wait_until_read(&world, &reads, 2);
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_again() {
+    let endless = " ".repeat(Limits::COLLECTION.bytes_max + 1);
+    let (world, _proxy, reads) = read_after_a_gap(page("200 OK", "application/json", &endless));
+    wait_until_read(&world, &reads, 1);
+    let begun = Instant::now();
+    while !world.party("373").log().contains("larger than the limit") {
+        assert!(begun.elapsed() < PATIENCE, "{}", world.party("373").log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(reads.load(Ordering::Relaxed), 1);
 }
 
 #[test]

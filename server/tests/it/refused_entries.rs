@@ -5,7 +5,7 @@ use cme_spec::example::code;
 use serde_json::json;
 
 use crate::support::{World, entries_of};
-use crate::wire::{Wire, ledger_of, next, now, offer, receipt};
+use crate::wire::{Wire, ledger_of, next, now, offer, offered_then_alone, receipt};
 
 /// Sheffield has offered, Birmingham holds the offer; Sheffield's own server is not running.
 fn offered() -> (World, Wire, String) {
@@ -198,13 +198,8 @@ fn receipts_that_prove_nothing_are_refused() {
 
 #[test]
 fn a_delivery_that_breaks_a_rule_goes_before_an_officer() {
-    let mut world = World::new(&["373", "330"]);
-    world.start_all();
-    let transfer = world.party("373").offer("330");
-    world.party("373").wait_for(&transfer, "offered");
-    world.party_mut("330").kill();
-    let ledger = ledger_of(&world.party("373").export(&transfer));
-    let (wire, key) = (world.wire("330", "373"), world.party("330").signing_key());
+    let (world, _, ledger, key) = offered_then_alone();
+    let wire = world.wire("330", "373");
     let entry = next(&ledger, E::Uphold, "330", &key, |_| {});
     let answer = wire.put(&entry.clone().with_receipt(receipt(&entry, "330", &key)));
     assert_eq!(answer.problem(), "not-allowed-in-stage");

@@ -185,6 +185,18 @@ pub(crate) fn receipt(entry: &Entry, by: &str, key: &SigningKey) -> Envelope<Rec
     Envelope::sign(content, key)
 }
 
+/// Sheffield holds its offer as receipted by Birmingham, whose server is gone; the test signs in its place.
+pub(crate) fn offered_then_alone() -> (World, String, Ledger, SigningKey) {
+    let mut world = World::new(&["373", "330"]);
+    world.start_all();
+    let transfer = world.party("373").offer("330");
+    world.party("373").wait_for(&transfer, "offered");
+    world.party_mut("330").kill();
+    let ledger = ledger_of(&world.party("373").export(&transfer));
+    let key = world.party("330").signing_key();
+    (world, transfer, ledger, key)
+}
+
 /// The ledger of an export.
 pub(crate) fn ledger_of(export: &str) -> Ledger {
     let mut ledger = None;
