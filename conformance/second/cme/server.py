@@ -36,6 +36,8 @@ CONNECTIONS_MAX = 512
 CONNECTIONS_PER_CALLER_MAX = 64
 REQUESTS_PER_SECOND = 200
 REQUESTS_BURST = 1000
+LINGER_SECONDS_MAX = 2
+LINGER_BYTES_MAX = 4 << 20
 ENTRIES = re.compile(r"/v1/transfers/([^/]+)/entries(?:/([^/]+))?")
 
 
@@ -186,8 +188,21 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.flush()
             self.tls.shutdown()
+            self._linger()
         except (OSError, SSL.Error, ValueError):
             pass
+
+    def _linger(self) -> None:
+        """Takes what is still on its way: closed with it unread, the connection would be reset, and the answer could
+        be lost with it (RFC 9112, section 9.6)."""
+        self.request.shutdown(socket.SHUT_WR)
+        self.request.settimeout(LINGER_SECONDS_MAX)
+        deadline, left = time.monotonic() + LINGER_SECONDS_MAX, LINGER_BYTES_MAX
+        while left > 0 and time.monotonic() < deadline:
+            taken = len(self.request.recv(1 << 16))
+            if not taken:
+                return
+            left -= taken
 
     def log_message(self, format: str, *args: Any) -> None:
         """Paths name transfers only, but nobody needs a line for each request."""

@@ -243,7 +243,7 @@ fn linger(ending: &AtomicBool, mut step: impl FnMut() -> bool) {
     }
 }
 
-fn config(identity: &Identity, style: TlsStyle) -> Result<ServerConfig, rustls::Error> {
+pub(super) fn config(identity: &Identity, style: TlsStyle) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = AnyCertificate {
         required: style.certificate == ClientCertificate::Required,
