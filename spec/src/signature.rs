@@ -6,10 +6,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ed25519_dalek::{Signature, Signer as _, Verifier as _, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Json, Limits};
@@ -71,13 +73,21 @@ impl FromStr for KeyId {
 text_form!(KeyId, "key id", "RFC 7638 thumbprint (SHA-256) of the Ed25519 public key", pattern: "^[A-Za-z0-9_-]{43}$", example: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 
 /// An Ed25519 public key (RFC 8032), on the wire the `x` of its JWK: base64url of 32 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PublicKey([u8; 32]);
+#[derive(Clone)]
+pub struct PublicKey {
+    bytes: [u8; 32],
+    /// The point that the bytes encode, if they encode one: it is found once, at the first verification.
+    point: OnceLock<Option<Box<VerifyingKey>>>,
+}
 
 impl PublicKey {
     /// The key of these 32 bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { bytes, point: OnceLock::new() }
+    }
+
+    fn point(&self) -> Option<&VerifyingKey> {
+        self.point.get_or_init(|| VerifyingKey::from_bytes(&self.bytes).ok().map(Box::new)).as_deref()
     }
 
     /// The key's name.
@@ -87,9 +97,17 @@ impl PublicKey {
     }
 }
 
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for PublicKey {}
+
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.bytes))
     }
 }
 
@@ -103,7 +121,7 @@ impl FromStr for PublicKey {
     type Err = SignatureError;
     fn from_str(text: &str) -> Result<Self, SignatureError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SignatureError::PublicKey)?;
-        bytes.try_into().map(Self).map_err(|_| SignatureError::PublicKey)
+        bytes.try_into().map(Self::from_bytes).map_err(|_| SignatureError::PublicKey)
     }
 }
 
@@ -111,33 +129,32 @@ text_form!(PublicKey, "public key", "Ed25519 public key (RFC 8037 member x): bas
 
 /// An Ed25519 private key. `Debug` prints its name only.
 pub struct SigningKey {
-    pair: Ed25519KeyPair,
+    pair: ed25519_dalek::SigningKey,
     public: PublicKey,
     id: KeyId,
 }
 
 impl SigningKey {
     /// The key of a 32-byte seed (RFC 8032 private key).
-    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, SignatureError> {
-        Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SignatureError::PrivateKey).and_then(Self::of)
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self::of(ed25519_dalek::SigningKey::from_bytes(seed))
     }
 
     /// The key in a PKCS#8 document, version 1 (as OpenSSL writes it) or 2.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, SignatureError> {
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
-            .map_err(|_| SignatureError::PrivateKey)
-            .and_then(Self::of)
+        let pair = ed25519_dalek::SigningKey::from_pkcs8_der(der);
+        pair.map(Self::of).map_err(|_| SignatureError::PrivateKey)
     }
 
-    fn of(pair: Ed25519KeyPair) -> Result<Self, SignatureError> {
-        let bytes = pair.public_key().as_ref().try_into().map_err(|_| SignatureError::PublicKey)?;
-        let public = PublicKey(bytes);
-        Ok(Self { pair, public, id: public.id() })
+    fn of(pair: ed25519_dalek::SigningKey) -> Self {
+        let public = PublicKey::from_bytes(pair.verifying_key().to_bytes());
+        let id = public.id();
+        Self { pair, public, id }
     }
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        self.public
+        self.public.clone()
     }
 
     /// The key's name.
@@ -149,7 +166,7 @@ impl SigningKey {
     pub fn sign(&self, payload: &Json) -> DetachedJws {
         let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{}"}}"#, self.id));
         let signature = self.pair.sign(&signing_input(&protected, payload.kept_canonical().as_bytes()));
-        let text = format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
+        let text = format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()));
         DetachedJws { text, key: self.id, typ: None }
     }
 }
@@ -207,9 +224,9 @@ impl DetachedJws {
         let (protected, signature) = self.text.split_once("..").ok_or(SignatureError::NotDetachedJws)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::NotDetachedJws)?;
         let input = signing_input(protected, payload.kept_canonical().as_bytes());
-        UnparsedPublicKey::new(&ED25519, key.0)
-            .verify(&input, &signature)
-            .map_err(|_| SignatureError::Mismatch)
+        let signature = Signature::from_slice(&signature).map_err(|_| SignatureError::Mismatch)?;
+        let point = key.point().ok_or(SignatureError::Mismatch)?;
+        point.verify(&input, &signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 
@@ -259,7 +276,7 @@ mod tests {
     use super::*;
 
     fn key() -> SigningKey {
-        SigningKey::from_seed(&[7; 32]).unwrap()
+        SigningKey::from_seed(&[7; 32])
     }
 
     fn payload() -> Json {
@@ -280,8 +297,19 @@ mod tests {
         assert_eq!(read.verify(&payload(), &key().public()), Ok(()));
         let other = Json::decode(br#"{"a":1,"b":3}"#, &Limits::ENTRY).unwrap();
         assert_eq!(read.verify(&other, &key().public()), Err(SignatureError::Mismatch));
-        let stranger = SigningKey::from_seed(&[8; 32]).unwrap();
+        let stranger = SigningKey::from_seed(&[8; 32]);
         assert_eq!(read.verify(&payload(), &stranger.public()), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn nothing_holds_under_bytes_that_encode_no_point() {
+        let mut bytes = [0; 32];
+        bytes[0] = 2;
+        let nobody = PublicKey::from_bytes(bytes);
+        assert_eq!(nobody.point(), None);
+        for _ in 0..2 {
+            assert_eq!(key().sign(&payload()).verify(&payload(), &nobody), Err(SignatureError::Mismatch));
+        }
     }
 
     #[test]

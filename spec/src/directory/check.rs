@@ -128,7 +128,7 @@ pub(super) fn signed_by_root(
 }
 
 fn named(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
-    keys.iter().copied().find(|key| key.id() == id)
+    keys.iter().find(|key| key.id() == id).cloned()
 }
 
 /// Rules of one issue alone. Implements: DIR-003

@@ -72,7 +72,7 @@ impl Directory {
     pub fn check_entry(&self, entry: &Entry, received_at: Instant) -> Result<(), KeyError> {
         let author = entry.header().author;
         let key = self.speaking(author, entry.signature().key(), received_at)?;
-        entry.verify(&key).map_err(|_: SignatureError| KeyError::Signature(author))
+        entry.verify(key).map_err(|_: SignatureError| KeyError::Signature(author))
     }
 
     /// Holds when the author's key made the statement's signature and is valid at `now`.
@@ -85,7 +85,7 @@ impl Directory {
     ) -> Result<(), KeyError> {
         let author = statement.header().author();
         let key = self.speaking(author, statement.signature().key(), now)?;
-        statement.verify(&key).map_err(|_: SignatureError| KeyError::Signature(author))
+        statement.verify(key).map_err(|_: SignatureError| KeyError::Signature(author))
     }
 
     /// The document, when a key of `authority` that was valid at `at` signed it.
@@ -98,13 +98,13 @@ impl Directory {
         at: Instant,
     ) -> Result<Signed<T>, KeyError> {
         let key = self.speaking(authority, document.key(), at)?;
-        document.verify(&key).map_err(|_| KeyError::Signature(authority))
+        document.verify(key).map_err(|_| KeyError::Signature(authority))
     }
 
-    fn speaking(&self, authority: AuthorityCode, id: KeyId, at: Instant) -> Result<PublicKey, KeyError> {
+    fn speaking(&self, authority: AuthorityCode, id: KeyId, at: Instant) -> Result<&PublicKey, KeyError> {
         let key = self.key(authority, id).ok_or(KeyError::Unknown(authority))?;
         match key.standing(at) {
-            KeyStanding::Valid => Ok(key.public_key),
+            KeyStanding::Valid => Ok(&key.public_key),
             KeyStanding::OutOfTerm | KeyStanding::Revoked => Err(KeyError::NotValid(authority)),
         }
     }
