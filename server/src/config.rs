@@ -100,7 +100,7 @@ pub struct Limits {
     pub connections_max: usize,
     /// Open connections of one peer.
     pub connections_per_peer_max: usize,
-    /// Threads that answer.
+    /// Threads that answer: more than a small machine has processors, as all callers of one can wait for a commit.
     pub workers: usize,
 }
 
@@ -111,7 +111,7 @@ impl Default for Limits {
             requests_burst: 400,
             connections_max: 2_000,
             connections_per_peer_max: 100,
-            workers: 2,
+            workers: 4,
         }
     }
 }

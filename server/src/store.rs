@@ -33,6 +33,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 pub mod tables;
+mod throng;
 mod writer;
 
 use std::panic::AssertUnwindSafe;
@@ -43,6 +44,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use self::ahead::Question;
+use self::throng::Throng;
 use self::writer::write_loop;
 
 /// Jobs that wait at most; more callers wait to hand theirs in.
@@ -229,10 +231,22 @@ pub trait Database: Send + Sync {
 type Run = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
 
 struct Job {
+    work: Work,
+    done: Box<dyn FnOnce(Result<(), StoreError>, Work) + Send>,
+}
+
+/// What a job does. It goes back to its caller when it is done, who gives back what it holds: the one writer has
+/// the next batch to begin.
+struct Work {
     run: Run,
     /// What it will ask first.
     asks: Vec<Question>,
-    done: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+impl Job {
+    fn end(self, result: Result<(), StoreError>) {
+        (self.done)(result, self.work);
+    }
 }
 
 /// A handle on the store. Clones share it; when the last is gone, the threads end.
@@ -241,6 +255,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     writer: Option<Sender<Job>>,
+    throng: Arc<Throng>,
     readers: Option<Sender<Job>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop_tending: Option<Sender<()>>,
@@ -271,14 +286,14 @@ impl Store {
         let (writer, jobs) = bounded(QUEUE_JOBS_MAX);
         let (readers, reads) = bounded(QUEUE_JOBS_MAX);
         let (stop_tending, stopped) = bounded(0);
-        let tally = Arc::new(Tally::default());
-        let (counted, tended) = (Arc::clone(&tally), Arc::clone(&tally));
+        let (tally, throng) = (Arc::new(Tally::default()), Arc::new(Throng::new()));
+        let (counted, tended, waits) = (Arc::clone(&tally), Arc::clone(&tally), Arc::clone(&throng));
         // Each thread connects by itself: a driver may need the thread to have no runtime of its own.
         let migrated = spawn(
             Arc::clone(&database),
             |engine| migrate::up(engine),
             move |engine| {
-                write_loop(engine, &jobs, &counted);
+                write_loop(engine, &jobs, &waits, &counted);
             },
         )?;
         let mut threads = vec![migrated];
@@ -289,6 +304,7 @@ impl Store {
         threads.push(std::thread::spawn(move || tend_loop(database.as_ref(), &stopped, &tended)));
         let inner = Inner {
             writer: Some(writer),
+            throng,
             readers: Some(readers),
             threads: Mutex::new(threads),
             stop_tending: Some(stop_tending),
@@ -310,7 +326,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        send(self.0.writer.as_ref(), Vec::new(), job).await
+        self.write_asking(Vec::new(), job).await
     }
 
     /// The same for a job that is known to ask these questions: an engine that is far away is asked those of
@@ -320,7 +336,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        send(self.0.writer.as_ref(), asks, job).await
+        send(self.0.writer.as_ref(), Some(&self.0.throng), asks, job).await
     }
 
     /// Runs a job on one snapshot, beside the writer.
@@ -329,7 +345,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        send(self.0.readers.as_ref(), Vec::new(), job).await
+        send(self.0.readers.as_ref(), None, Vec::new(), job).await
     }
 }
 
@@ -348,7 +364,12 @@ impl Drop for Inner {
     }
 }
 
-async fn send<T, F>(to: Option<&Sender<Job>>, asks: Vec<Question>, job: F) -> Result<T, StoreError>
+async fn send<T, F>(
+    to: Option<&Sender<Job>>,
+    throng: Option<&Throng>,
+    asks: Vec<Question>,
+    job: F,
+) -> Result<T, StoreError>
 where
     T: Send + 'static,
     F: Fn(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
@@ -357,25 +378,30 @@ where
     let slot = Arc::new(Mutex::new(None));
     let (answer, told) = tokio::sync::oneshot::channel();
     let filled = Arc::clone(&slot);
+    let run: Run = Box::new(move |tx| {
+        let value = job(tx)?;
+        *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        Ok(())
+    });
     let job = Job {
-        asks,
-        run: Box::new(move |tx| {
-            let value = job(tx)?;
-            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-            Ok(())
-        }),
-        done: Box::new(move |result| {
+        work: Work { run, asks },
+        done: Box::new(move |result, work| {
             let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let _ = answer.send(result.and_then(|()| value.ok_or(StoreError::Closed)));
+            let _ = answer.send((result.and_then(|()| value.ok_or(StoreError::Closed)), work));
         }),
     };
     match to.try_send(job) {
-        Ok(()) => {}
+        Ok(()) => {
+            if let Some(throng) = throng {
+                throng.has_grown_to(to.len());
+            }
+        }
         Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
         // Thousands wait already; the caller is told to come again instead of blocking its thread.
         Err(crossbeam_channel::TrySendError::Full(_)) => return Err(StoreError::Busy),
     }
-    told.await.map_err(|_| StoreError::Closed)?
+    let (result, _work) = told.await.map_err(|_| StoreError::Closed)?;
+    result
 }
 
 /// A thread with a connection of its own; gives what connecting and preparing gave.
@@ -403,14 +429,14 @@ fn spawn(
 
 /// The job's result; a job that panics is a bug of its own and must not take the thread with it.
 fn run(job: &mut Job, tx: &mut dyn Tx) -> Result<(), StoreError> {
-    let result = std::panic::catch_unwind(AssertUnwindSafe(|| (job.run)(tx)));
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| (job.work.run)(tx)));
     result.unwrap_or_else(|_| Err(StoreError::Engine("a job panicked".to_owned())))
 }
 
 fn read_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>) {
     while let Ok(mut job) = jobs.recv() {
         let result = engine.read(&mut |tx| run(&mut job, tx));
-        (job.done)(result);
+        job.end(result);
     }
 }
 

@@ -17,10 +17,10 @@ struct Patch {
 /// A server tells its callers what their jobs would give, and commits a little later.
 const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
     file: "server/src/store/writer.rs",
-    from: "pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
-    to: "pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n    \
+    from: "pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, throng: &Throng, tally: &Tally) {\n",
+    to: "pub(super) fn write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, throng: &Throng, tally: &Tally) {\n    \
          if !std::env::args().any(|argument| argument == \"serve\") {\n        \
-         return sound_write_loop(engine, jobs, tally);\n    }\n    \
+         return sound_write_loop(engine, jobs, throng, tally);\n    }\n    \
          while let Ok(first) = jobs.recv() {\n        \
          let mut batch = vec![first];\n        \
          batch.extend(jobs.try_iter().take(BATCH_JOBS_MAX - 1));\n        \
@@ -29,11 +29,12 @@ const ACKNOWLEDGE_BEFORE_COMMIT: Patch = Patch {
          told.extend(batch.iter_mut().map(|job| run(job, tx)));\n            \
          Err(StoreError::Closed)\n        });\n        \
          for (job, result) in batch.iter_mut().zip(told) {\n            \
-         std::mem::replace(&mut job.done, Box::new(|_| ()))(result);\n        }\n        \
+         let nothing = super::Work { run: Box::new(|_| Ok(())), asks: Vec::new() };\n            \
+         std::mem::replace(&mut job.done, Box::new(|_, _| ()))(result, nothing);\n        }\n        \
          std::thread::sleep(std::time::Duration::from_millis(50));\n        \
          for job in &mut batch {\n            \
          let _ = engine.write(&mut |tx| run(job, tx));\n        }\n    }\n}\n\n\
-         fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, tally: &Tally) {\n",
+         fn sound_write_loop(engine: &mut dyn Engine, jobs: &Receiver<Job>, throng: &Throng, tally: &Tally) {\n",
 };
 
 /// Builds the server; gives the path of the program.
