@@ -109,7 +109,8 @@ impl Connection {
         let name =
             ServerName::try_from(target.host.clone()).map_err(|error| WireError::Tls(error.to_string()))?;
         let tls = ClientConnection::new(config, name).map_err(|error| WireError::Tls(error.to_string()))?;
-        let mut stream = Timed { stream: StreamOwned::new(tls, tcp), until, deaf: false, heard: Capture::new() };
+        let mut stream =
+            Timed { stream: StreamOwned::new(tls, tcp), until, deaf: false, heard: Capture::new() };
         while stream.stream.conn.is_handshaking() {
             stream.arm()?;
             let Timed { stream: StreamOwned { conn, sock }, .. } = &mut stream;
