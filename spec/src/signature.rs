@@ -312,6 +312,44 @@ mod tests {
         }
     }
 
+    /// Keys and points at the edges, of few bits and of small order, are where two libraries could disagree about
+    /// who signed: this one takes and refuses what `ring` does.
+    #[test]
+    fn what_holds_at_the_edges_is_what_holds_for_another_library() {
+        use ring::signature::{ED25519, UnparsedPublicKey};
+        // y of 0, 1 and p-1, and p and p+1, which are 0 and 1 in a form that is not canonical; with either sign.
+        let edge = |last: u8, middle: u8, first: u8| {
+            let mut bytes = [middle; 32];
+            (bytes[0], bytes[31]) = (first, last);
+            bytes
+        };
+        let ys = [
+            edge(0, 0, 0),
+            edge(0, 0, 1),
+            edge(0x7f, 0xff, 0xec),
+            edge(0x7f, 0xff, 0xed),
+            edge(0x7f, 0xff, 0xee),
+        ];
+        let signed = |mut y: [u8; 32]| {
+            y[31] |= 0x80;
+            y
+        };
+        let points: Vec<[u8; 32]> = ys.iter().flat_map(|y| [*y, signed(*y)]).collect();
+        let mut held = 0;
+        for key in &points {
+            for (r, message) in points.iter().flat_map(|r| (0..16_u8).map(move |message| (r, [message]))) {
+                let signature = [*r, [0; 32]].concat();
+                let theirs = UnparsedPublicKey::new(&ED25519, key).verify(&message, &signature).is_ok();
+                let ours = PublicKey::from_bytes(*key).point().is_some_and(|point| {
+                    point.verify(&message, &Signature::from_slice(&signature).unwrap()).is_ok()
+                });
+                assert_eq!(ours, theirs, "{key:?} {r:?} {message:?}");
+                held += usize::from(ours);
+            }
+        }
+        assert!(held > 0, "no signature of small order held: the edges were not met");
+    }
+
     #[test]
     fn no_single_character_of_a_signature_can_change() {
         let text = key().sign(&payload()).to_string();

@@ -196,13 +196,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Takes what is still on its way: closed with it unread, the connection would be reset, and the answer could
         be lost with it (RFC 9112, section 9.6)."""
         self.request.shutdown(socket.SHUT_WR)
-        self.request.settimeout(LINGER_SECONDS_MAX)
-        deadline, left = time.monotonic() + LINGER_SECONDS_MAX, LINGER_BYTES_MAX
-        while left > 0 and time.monotonic() < deadline:
+        deadline, bytes_left = time.monotonic() + LINGER_SECONDS_MAX, LINGER_BYTES_MAX
+        while bytes_left > 0 and (seconds_left := deadline - time.monotonic()) > 0:
+            self.request.settimeout(seconds_left)
             taken = len(self.request.recv(1 << 16))
             if not taken:
                 return
-            left -= taken
+            bytes_left -= taken
 
     def log_message(self, format: str, *args: Any) -> None:
         """Paths name transfers only, but nobody needs a line for each request."""

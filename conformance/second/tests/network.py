@@ -182,3 +182,10 @@ def publish(folder: pathlib.Path, authorities: list[_Authority]) -> pathlib.Path
     for one in authorities:
         (one.folder / "directory.json").write_bytes(directory.read_bytes())
     return directory
+
+
+def server_and_caller(folder: pathlib.Path) -> tuple[Second, Second]:
+    """Two authorities of one directory; neither listens yet."""
+    both = Second("330", folder / "330", "E08000025", "Birmingham"), Second("383", folder / "383", "E08000035", "Leeds")
+    publish(folder, list(both))
+    return both

@@ -13,7 +13,7 @@ from cme import office
 from cme.client import Client, NotDelivered
 from cme.documents import Receipt
 
-from .network import WAIT_SECONDS_MAX, Second, examples, publish
+from .network import WAIT_SECONDS_MAX, examples, server_and_caller
 
 KILLS = 3
 
@@ -24,10 +24,7 @@ class Durability(unittest.TestCase):
         print(f"CME_SEED={seed}")
         chance = random.Random(seed)
         with tempfile.TemporaryDirectory() as scratch:
-            folder = pathlib.Path(scratch)
-            server = Second("330", folder / "330", "E08000025", "Birmingham")
-            caller = Second("383", folder / "383", "E08000035", "Leeds")
-            publish(folder, [server, caller])
+            server, caller = server_and_caller(pathlib.Path(scratch))
             self.addCleanup(server.kill)
             client, body = Client(caller.node), examples()["offer"]
             receipts: dict[str, Receipt] = {}

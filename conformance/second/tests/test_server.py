@@ -10,7 +10,7 @@ import unittest
 from cme.client import Client
 from cme.problems import URN
 
-from .network import Second, publish
+from .network import server_and_caller
 
 CONTENT_BYTES = 2 << 20
 
@@ -18,10 +18,7 @@ CONTENT_BYTES = 2 << 20
 class TooLarge(unittest.TestCase):
     def test_a_caller_that_is_still_sending_hears_why_it_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            folder = pathlib.Path(scratch)
-            server = Second("330", folder / "330", "E08000025", "Birmingham")
-            caller = Second("383", folder / "383", "E08000035", "Leeds")
-            publish(folder, [server, caller])
+            server, caller = server_and_caller(pathlib.Path(scratch))
             self.addCleanup(server.kill)
             server.start()
             path = "/v1/transfers/01890a5d-ac96-774b-bcce-b302099a8057/entries/0"

@@ -109,8 +109,7 @@ impl Connection {
         let name =
             ServerName::try_from(target.host.clone()).map_err(|error| WireError::Tls(error.to_string()))?;
         let tls = ClientConnection::new(config, name).map_err(|error| WireError::Tls(error.to_string()))?;
-        let mut stream =
-            Timed { stream: StreamOwned::new(tls, tcp), until, deaf: false, heard: Capture::new() };
+        let mut stream = Timed { stream: StreamOwned::new(tls, tcp), until, heard: Capture::new() };
         while stream.stream.conn.is_handshaking() {
             stream.arm()?;
             let Timed { stream: StreamOwned { conn, sock }, .. } = &mut stream;
@@ -144,11 +143,9 @@ impl Connection {
         // A server may answer and close before it has read everything: what it says is read all the same.
         let sent = self.stream.stream.write_all(bytes).and_then(|()| self.stream.stream.flush());
         match sent.map_err(|error| told(&error)) {
-            Err(WireError::Timeout(_)) => return Err(WireError::Timeout(self.patience.as_millis())),
-            Err(_) => self.stream.deaf = true,
-            Ok(()) => {}
+            Err(WireError::Timeout(_)) => Err(WireError::Timeout(self.patience.as_millis())),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads a response.
@@ -212,8 +209,6 @@ impl Record {
 struct Timed {
     stream: StreamOwned<ClientConnection, TcpStream>,
     until: Instant,
-    /// Whether the other end takes nothing more.
-    deaf: bool,
     /// What came since the last response.
     heard: Capture,
 }
@@ -228,28 +223,29 @@ impl Timed {
         let armed = self.stream.sock.set_read_timeout(Some(left));
         armed.and_then(|()| self.stream.sock.set_write_timeout(Some(left))).map_err(|_| WireError::Closed)
     }
-
-    /// Reads on past what can't be sent any more, which `StreamOwned` would try to send first.
-    fn read_on(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let StreamOwned { conn, sock } = &mut self.stream;
-        loop {
-            match conn.reader().read(buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
-            conn.read_tls(sock)?;
-            conn.process_new_packets()
-                .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
-        }
-    }
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.arm().map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?;
-        let count = if self.deaf { self.read_on(buffer)? } else { self.stream.read(buffer)? };
-        self.heard.add(&buffer[..count]);
-        Ok(count)
+        use std::io::{Error, ErrorKind};
+        loop {
+            match self.stream.conn.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+                Ok(count) => {
+                    self.heard.add(&buffer[..count]);
+                    return Ok(count);
+                }
+            }
+            self.arm().map_err(|_| Error::from(ErrorKind::TimedOut))?;
+            let StreamOwned { conn, sock } = &mut self.stream;
+            if conn.wants_write() {
+                // What the other end takes no more of keeps nobody from hearing what it said.
+                let _ = conn.write_tls(sock);
+            }
+            conn.read_tls(sock)?;
+            conn.process_new_packets().map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
+        }
     }
 }
 
@@ -317,15 +313,21 @@ mod tests {
 
     /// More than the sockets of two ends hold.
     const CONTENT_BYTES: usize = 32 << 20;
+    const ANSWER: &[u8] = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}";
 
-    #[test]
-    fn an_answer_is_heard_of_a_server_that_closes_before_it_has_read_everything() {
+    /// What comes of a request to a server that reads its head, does that and closes; then of another answer.
+    fn asked(
+        content: usize,
+        patience: Duration,
+        answer: impl FnOnce(&mut StreamOwned<ServerConnection, TcpStream>) + Send + 'static,
+    ) -> (Result<u16, WireError>, Result<Response, WireError>) {
         let identity = Identity::generate("early", &["127.0.0.1".to_owned()]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let tls = Arc::new(config(&identity, TlsStyle::STRICT).unwrap());
         let server = std::thread::spawn(move || {
             let (tcp, _) = listener.accept().unwrap();
+            tcp.set_nodelay(true).unwrap();
             let mut stream = StreamOwned::new(ServerConnection::new(tls).unwrap(), tcp);
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -333,17 +335,40 @@ mod tests {
                 stream.read_exact(&mut byte).unwrap();
                 head.extend(byte);
             }
-            stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}").unwrap();
-            stream.flush().unwrap();
+            answer(&mut stream);
         });
-        let patience = Duration::from_secs(20);
         let pins = vec![identity.pin().unwrap()];
         let target = Target { host: "127.0.0.1".into(), port, pins, patience, tape: None };
         let dial = target.config(Some(&identity), false).unwrap();
         let mut connection = Connection::open(&target, dial).unwrap();
-        let answer = connection.exchange(&Request::put("/", vec![b' '; CONTENT_BYTES]));
+        let first = connection.exchange(&Request::put("/", vec![b' '; content]));
+        let answers = (first.map(|response| response.status), connection.receive());
+        drop(connection);
         server.join().unwrap();
-        assert_eq!(answer.map(|response| response.status), Ok(413));
-        assert_eq!(connection.receive(), Err(WireError::Closed));
+        answers
+    }
+
+    #[test]
+    fn an_answer_is_heard_of_a_server_that_closes_before_it_has_read_everything() {
+        let answers = asked(CONTENT_BYTES, Duration::from_secs(20), |stream| {
+            stream.write_all(ANSWER).and_then(|()| stream.flush()).unwrap();
+        });
+        assert_eq!(answers, (Ok(413), Err(WireError::Closed)));
+    }
+
+    #[test]
+    fn patience_ends_also_where_a_record_comes_byte_by_byte() {
+        let (answer, _) = asked(0, Duration::from_secs(2), |stream| {
+            stream.conn.writer().write_all(ANSWER).unwrap();
+            let mut record = Vec::new();
+            stream.conn.write_tls(&mut record).unwrap();
+            for byte in record {
+                if stream.sock.write_all(&[byte]).is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        assert_eq!(answer, Err(WireError::Timeout(2_000)));
     }
 }

@@ -9,9 +9,6 @@ use serde_json::{Map, Number, Value};
 
 use super::{DecodeError, INTEGER_MAX, Limits};
 
-/// Room for the members of an object: most have no more, so that it need not grow.
-const MEMBERS_AT_FIRST: usize = 8;
-
 /// The value that the bytes spell, if every rule holds.
 pub(super) fn decode_value(bytes: &[u8], limits: &Limits) -> Result<Value, DecodeError> {
     if bytes.len() > limits.bytes_max {
@@ -152,7 +149,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let limit = self.limits.object_members_max;
-        let mut members = Map::with_capacity(MEMBERS_AT_FIRST);
+        let mut members = Map::new();
         while let Some(Name(name)) = map.next_key()? {
             self.short(&name)?;
             if members.len() == limit {
