@@ -85,8 +85,9 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     let server = HttpServer::new(move || {
         App::new().app_data(data.clone()).app_data(rates.clone()).configure(routes::protocol)
     })
-    .workers(config.limits.workers.max(1))
-    .max_connections(config.limits.connections_max)
+    .workers(config.limits.workers)
+    // Each thread takes its share of them.
+    .max_connections(config.limits.connections_max.div_ceil(config.limits.workers))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_TIMEOUT)
     .tls_handshake_timeout(HANDSHAKE_TIMEOUT)

@@ -1,6 +1,7 @@
 //! The configuration file. Paths in it are relative to the file's own folder.
 
 mod escalation;
+mod limits;
 mod queries;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use cme_spec::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
 pub use self::escalation::{Escalation, Security, Smtp, Webhook};
+pub use self::limits::{Delivery, Limits};
 pub use self::queries::{NamedOfficer, Queries, QueriesError, RestrictedOfficer};
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
@@ -88,54 +90,6 @@ pub struct HostedConfig {
     pub key: PathBuf,
 }
 
-/// Limits of the listener.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Requests a second of one peer, on average.
-    pub requests_per_second: u32,
-    /// Requests of one peer at once.
-    pub requests_burst: u32,
-    /// Open connections in all.
-    pub connections_max: usize,
-    /// Open connections of one peer.
-    pub connections_per_peer_max: usize,
-    /// Threads that answer: more than a small machine has processors, as all callers of one can wait for a commit.
-    pub workers: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            requests_per_second: 200,
-            requests_burst: 400,
-            connections_max: 2_000,
-            connections_per_peer_max: 100,
-            workers: 4,
-        }
-    }
-}
-
-/// How entries are delivered.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Delivery {
-    /// Pause after the first failure, in milliseconds.
-    pub first_pause_ms: u64,
-    /// The longest pause, in milliseconds.
-    pub pause_ms_max: u64,
-    /// Requests under way to one peer.
-    pub per_peer_max: usize,
-    /// Requests under way in all.
-    pub in_all_max: usize,
-}
-
-impl Default for Delivery {
-    fn default() -> Self {
-        Self { first_pause_ms: 1_000, pause_ms_max: 900_000, per_peer_max: 4, in_all_max: 64 }
-    }
-}
-
 /// How the registers of children answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -176,6 +130,14 @@ pub enum ConfigError {
     /// The health listener would be open to the network.
     #[error("{}: `operations` must be a loopback address, it tells without asking who asks", .0.display())]
     OperationsNotLoopback(PathBuf),
+    /// Nobody would be answered, or nothing delivered.
+    #[error("{}: {name} must be above 0", path.display())]
+    Zero {
+        /// Which file.
+        path: PathBuf,
+        /// Which number, with its section.
+        name: &'static str,
+    },
     /// The section `[queries]`.
     #[error("{}: {cause}", path.display())]
     Queries {
@@ -236,6 +198,9 @@ impl Config {
         }
         if !config.operations.ip().is_loopback() {
             return Err(ConfigError::OperationsNotLoopback(path.to_owned()));
+        }
+        if let Some(name) = config.limits.zero().or_else(|| config.delivery.zero()) {
+            return Err(ConfigError::Zero { path: path.to_owned(), name });
         }
         config.queries.check().map_err(|cause| ConfigError::Queries { path: path.to_owned(), cause })?;
         Ok(config)

@@ -190,6 +190,33 @@ fn a_health_listener_that_others_could_reach_is_refused() {
 }
 
 #[test]
+fn limits_at_which_nothing_would_move_are_refused() {
+    let world = World::new(&["373", "330"]);
+    let party = world.party("373");
+    for (number, section) in [
+        ("requests_per_second = 200", "limits"),
+        ("requests_burst = 400", "limits"),
+        ("connections_max = 2000", "limits"),
+        ("connections_per_peer_max = 100", "limits"),
+        ("workers = 4", "limits"),
+        ("first_pause_ms = 50", "delivery"),
+        ("pause_ms_max = 200", "delivery"),
+        ("\nper_peer_max = 4", "delivery"),
+        ("in_all_max = 64", "delivery"),
+    ] {
+        let name = number.split(" = ").next().unwrap();
+        let zero = format!("{name} = 0");
+        party.set(number, &zero);
+        let output = party.run(&["serve"], None);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let wanted = format!("`{}` in [{section}] must be above 0", name.trim());
+        assert!(!output.status.success() && said.contains(&wanted), "{number}: {said}");
+        party.set(&zero, number);
+    }
+    assert!(party.run(&["office", "list"], None).status.success());
+}
+
+#[test]
 fn an_incarnation_that_went_back_is_refused_until_the_file_is_mended() {
     let world = World::new(&["373", "330"]);
     let party = world.party("373");

@@ -205,3 +205,23 @@ fn a_peer_gets_so_many_connections_and_no_more() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
+
+#[test]
+fn more_connections_than_the_server_takes_wait_until_others_end() {
+    let mut world = World::new(&["373", "330"]);
+    let party = world.party_mut("330");
+    party.set("connections_max = 2000", "connections_max = 4");
+    party.set("workers = 4", "workers = 2");
+    party.start();
+    let (party, identity) = (world.party("330"), world.party("373").identity());
+    let mut held: Vec<Raw> = (0..4).map(|_| Raw::open(party, &identity)).collect();
+    assert!(held.iter_mut().all(|raw| raw.status_of(CAPABILITIES) == Some(200)));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || tell.send(Raw::open(party, &identity).status_of(CAPABILITIES)).unwrap());
+        let early = told.recv_timeout(std::time::Duration::from_millis(500));
+        drop(held);
+        assert!(early.is_err(), "one more was answered");
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(Some(200)), "who waits is forgotten");
+    });
+}
