@@ -87,7 +87,7 @@ pub async fn serve(node: Node) -> Result<(), ServeError> {
     })
     .workers(config.limits.workers)
     // Each thread takes its share of them.
-    .max_connections(config.limits.connections_max.div_ceil(config.limits.workers))
+    .max_connections(config.limits.connections_max / config.limits.workers)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_TIMEOUT)
     .tls_handshake_timeout(HANDSHAKE_TIMEOUT)

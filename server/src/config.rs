@@ -13,7 +13,7 @@ use cme_spec::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
 pub use self::escalation::{Escalation, Security, Smtp, Webhook};
-pub use self::limits::{Delivery, Limits};
+pub use self::limits::{Delivery, Limits, LimitsError};
 pub use self::queries::{NamedOfficer, Queries, QueriesError, RestrictedOfficer};
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
@@ -130,13 +130,13 @@ pub enum ConfigError {
     /// The health listener would be open to the network.
     #[error("{}: `operations` must be a loopback address, it tells without asking who asks", .0.display())]
     OperationsNotLoopback(PathBuf),
-    /// Nobody would be answered, or nothing delivered.
-    #[error("{}: {name} must be above 0", path.display())]
-    Zero {
+    /// The sections `[limits]` and `[delivery]`.
+    #[error("{}: {cause}", path.display())]
+    Limits {
         /// Which file.
         path: PathBuf,
-        /// Which number, with its section.
-        name: &'static str,
+        /// Why.
+        cause: LimitsError,
     },
     /// The section `[queries]`.
     #[error("{}: {cause}", path.display())]
@@ -199,9 +199,8 @@ impl Config {
         if !config.operations.ip().is_loopback() {
             return Err(ConfigError::OperationsNotLoopback(path.to_owned()));
         }
-        if let Some(name) = config.limits.zero().or_else(|| config.delivery.zero()) {
-            return Err(ConfigError::Zero { path: path.to_owned(), name });
-        }
+        limits::check(&config.limits, &config.delivery)
+            .map_err(|cause| ConfigError::Limits { path: path.to_owned(), cause })?;
         config.queries.check().map_err(|cause| ConfigError::Queries { path: path.to_owned(), cause })?;
         Ok(config)
     }

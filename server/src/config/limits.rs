@@ -10,7 +10,7 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests of one peer at once.
     pub requests_burst: u32,
-    /// Open connections in all.
+    /// Open connections in all, shared out evenly among the threads that answer.
     pub connections_max: usize,
     /// Open connections of one peer.
     pub connections_per_peer_max: usize,
@@ -27,20 +27,6 @@ impl Default for Limits {
             connections_per_peer_max: 100,
             workers: 4,
         }
-    }
-}
-
-impl Limits {
-    /// A number that is 0, at which nobody would be answered.
-    pub(super) fn zero(&self) -> Option<&'static str> {
-        let zero = [
-            (self.requests_per_second == 0, "`requests_per_second` in [limits]"),
-            (self.requests_burst == 0, "`requests_burst` in [limits]"),
-            (self.connections_max == 0, "`connections_max` in [limits]"),
-            (self.connections_per_peer_max == 0, "`connections_per_peer_max` in [limits]"),
-            (self.workers == 0, "`workers` in [limits]"),
-        ];
-        zero.into_iter().find_map(|(is_zero, name)| is_zero.then_some(name))
     }
 }
 
@@ -64,15 +50,38 @@ impl Default for Delivery {
     }
 }
 
-impl Delivery {
-    /// A number that is 0, at which nothing would be delivered, or peers that are ill would be given no rest.
-    pub(super) fn zero(&self) -> Option<&'static str> {
-        let zero = [
-            (self.first_pause_ms == 0, "`first_pause_ms` in [delivery]"),
-            (self.pause_ms_max == 0, "`pause_ms_max` in [delivery]"),
-            (self.per_peer_max == 0, "`per_peer_max` in [delivery]"),
-            (self.in_all_max == 0, "`in_all_max` in [delivery]"),
-        ];
-        zero.into_iter().find_map(|(is_zero, name)| is_zero.then_some(name))
+/// Why the limits can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitsError {
+    /// Nobody would be answered, nothing delivered, or peers that are ill given no rest.
+    #[error("{0} must be above 0")]
+    Zero(&'static str),
+    /// A thread would take no connection.
+    #[error("`connections_max` in [limits] must be {workers} or more, one for each of the `workers`")]
+    FewConnections {
+        /// Threads that answer.
+        workers: usize,
+    },
+}
+
+/// Holds when a server can work with these.
+pub(super) fn check(limits: &Limits, delivery: &Delivery) -> Result<(), LimitsError> {
+    let zero = [
+        (limits.requests_per_second == 0, "`requests_per_second` in [limits]"),
+        (limits.requests_burst == 0, "`requests_burst` in [limits]"),
+        (limits.connections_max == 0, "`connections_max` in [limits]"),
+        (limits.connections_per_peer_max == 0, "`connections_per_peer_max` in [limits]"),
+        (limits.workers == 0, "`workers` in [limits]"),
+        (delivery.first_pause_ms == 0, "`first_pause_ms` in [delivery]"),
+        (delivery.pause_ms_max == 0, "`pause_ms_max` in [delivery]"),
+        (delivery.per_peer_max == 0, "`per_peer_max` in [delivery]"),
+        (delivery.in_all_max == 0, "`in_all_max` in [delivery]"),
+    ];
+    if let Some((_, name)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
+        return Err(LimitsError::Zero(name));
     }
+    if limits.connections_max < limits.workers {
+        return Err(LimitsError::FewConnections { workers: limits.workers });
+    }
+    Ok(())
 }

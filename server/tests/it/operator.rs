@@ -214,6 +214,9 @@ fn limits_at_which_nothing_would_move_are_refused() {
         party.set(&zero, number);
     }
     assert!(party.run(&["office", "list"], None).status.success());
+    party.set("connections_max = 2000", "connections_max = 3");
+    let said = String::from_utf8(party.run(&["serve"], None).stderr).unwrap();
+    assert!(said.contains("`connections_max` in [limits] must be 4 or more"), "{said}");
 }
 
 #[test]

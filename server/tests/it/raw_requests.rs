@@ -210,7 +210,7 @@ fn a_peer_gets_so_many_connections_and_no_more() {
 fn more_connections_than_the_server_takes_wait_until_others_end() {
     let mut world = World::new(&["373", "330"]);
     let party = world.party_mut("330");
-    party.set("connections_max = 2000", "connections_max = 4");
+    party.set("connections_max = 2000", "connections_max = 5");
     party.set("workers = 4", "workers = 2");
     party.start();
     let (party, identity) = (world.party("330"), world.party("373").identity());
